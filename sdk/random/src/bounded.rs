@@ -46,7 +46,7 @@ pub(crate) fn multiplied(source: &mut impl BitSource, max: u64) -> u64 {
         0 => 0,
         WORD => u64::from(source.next_u32()),
         u64::MAX => source.next_u64(),
-        ..WORD => {
+        1..WORD => {
             let (max, count) = (max as u32, max as u32 + 1);
             let mut product = u64::from(source.next_u32()) * u64::from(count);
             if (product as u32) < count {
