@@ -58,17 +58,33 @@ impl NumpyGenerator {
     /// The range is empty.
     pub fn integers_vec(&mut self, low: i64, high: i64, count: usize) -> Result<Vec<i64>, DrawError> {
         let max = span(low, high)?;
-        Ok((0..count).map(|_| low.wrapping_add_unsigned(bounded::multiplied(&mut self.bits, max))).collect())
+        // A copy of its own stays in registers.
+        let mut bits = self.bits.clone();
+        let drawn =
+            (0..count).map(|_| low.wrapping_add_unsigned(bounded::multiplied(&mut bits, max))).collect();
+        self.bits = bits;
+        Ok(drawn)
     }
 
     /// `integers(0, 256, dtype=uint8)` into `bytes`, in C order: the bytes of
     /// successive 32-bit draws, the low byte first. What is left of the last
     /// draw is thrown away (`random_bounded_uint8_fill`).
     pub fn fill_bytes(&mut self, bytes: &mut [u8]) {
-        for chunk in bytes.chunks_mut(4) {
-            let word = self.bits.next_u32().to_le_bytes();
-            chunk.copy_from_slice(&word[..chunk.len()]);
+        let aligned = if self.bits.has_buffered_half() { bytes.len().min(4) } else { 0 };
+        let (head, rest) = bytes.split_at_mut(aligned);
+        let (whole, tail) = rest.as_chunks_mut::<8>();
+        let halves = |bits: &mut Pcg64, bytes: &mut [u8]| {
+            for chunk in bytes.chunks_mut(4) {
+                let word = bits.next_u32().to_le_bytes();
+                chunk.copy_from_slice(&word[..chunk.len()]);
+            }
+        };
+        halves(&mut self.bits, head);
+        // With no half kept, two 32-bit draws are one of 64 bits.
+        for chunk in whole {
+            *chunk = self.bits.next_u64().to_le_bytes();
         }
+        halves(&mut self.bits, tail);
     }
 
     /// `choice(keys, p=probabilities)`: the index of the key, the first whose
@@ -192,6 +208,20 @@ mod tests {
             let singly: Vec<i64> = (0..count).map(|_| one.integers(low, low + span).unwrap()).collect();
             prop_assert_eq!(many.integers_vec(low, low + span, count).unwrap(), singly);
             prop_assert_eq!(one, many);
+        }
+
+        #[test]
+        fn bytes_are_those_of_32_bit_draws(seed: u64, before in 0_usize..3, count in 0_usize..40) {
+            let mut numpy = NumpyGenerator::new(seed);
+            for _ in 0..before {
+                numpy.next_u32();
+            }
+            let mut words = numpy.clone();
+            let mut bytes = vec![0; count];
+            numpy.fill_bytes(&mut bytes);
+            let drawn: Vec<u8> = (0..count.div_ceil(4)).flat_map(|_| words.next_u32().to_le_bytes()).collect();
+            prop_assert_eq!(&drawn[..count], bytes);
+            prop_assert_eq!(words, numpy);
         }
 
         #[test]

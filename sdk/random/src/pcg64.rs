@@ -27,6 +27,11 @@ impl Pcg64 {
         pcg
     }
 
+    /// Whether the next 32-bit draw is the half that the last one left.
+    pub(crate) fn has_buffered_half(&self) -> bool {
+        self.buffered.is_some()
+    }
+
     #[inline]
     fn step(&mut self) {
         self.state = self.state.wrapping_mul(MULTIPLIER).wrapping_add(self.increment);
