@@ -32,7 +32,7 @@ pub struct Reader<P> {
 
 impl<P> Reader<P>
 where
-    P: FnMut(&Response) -> Result<Parsed, String>,
+    P: FnMut(Response) -> Result<Parsed, String>,
 {
     /// A reader that has read nothing yet.
     pub fn new(framing: Framing, method: Method, parse: P, progress: Arc<Progress>) -> Self {

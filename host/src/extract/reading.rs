@@ -87,7 +87,7 @@ impl Reading {
         ending: Ending,
         meta: RequestMeta,
         method: &Method,
-        parse: impl FnOnce(&Response) -> Result<Parsed, String>,
+        parse: impl FnOnce(Response) -> Result<Parsed, String>,
     ) -> RequestRecord {
         let status = ending.head.as_ref().map_or(0, |head| head.status);
         self.push(status, &ending.capture, method);
@@ -144,7 +144,7 @@ impl Reading {
         &mut self,
         head: Option<ResponseHead>,
         failed_below: bool,
-        parse: impl FnOnce(&Response) -> Result<Parsed, String>,
+        parse: impl FnOnce(Response) -> Result<Parsed, String>,
     ) {
         let Some(head) = head else { return };
         let kept = std::mem::take(&mut self.kept);
@@ -155,7 +155,7 @@ impl Reading {
             ends: kept.ends,
             names: kept.names,
         };
-        let parsed = match parse(&response) {
+        let parsed = match parse(response) {
             Ok(parsed) => parsed,
             Err(message) => {
                 self.failure = Some(Failure { class: FailureClass::Plugin, message });

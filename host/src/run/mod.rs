@@ -1,3 +1,22 @@
-//! Carrying out a resolved plan: sample, write, check readiness, warm up, measure, report.
-pub mod pacer;
-pub mod phase;
+//! Carrying out a resolved plan: sample, write, check readiness, warm up,
+//! measure, report.
+//!
+//! [`serve`] tells the story; the other modules are its parts. This folder
+//! brings the others together and nothing depends on it but the binary.
+
+mod align;
+mod bench;
+mod control;
+mod finish;
+mod honesty;
+mod limits;
+mod pacer;
+mod phase;
+mod prepare;
+mod sampling;
+pub mod screen;
+mod serve;
+mod services;
+
+pub use screen::Screen;
+pub use serve::serve;

@@ -62,7 +62,7 @@ impl<Requests, Meta, Parse> Phase<'_, Requests, Meta, Parse>
 where
     Requests: Iterator<Item = Outgoing> + Send,
     Meta: FnMut(u32) -> RequestMeta + Send,
-    Parse: FnMut(&Response) -> Result<Parsed, String> + Send,
+    Parse: FnMut(Response) -> Result<Parsed, String> + Send,
 {
     /// Runs the phase to its end, or until it is stopped. `watch` is called
     /// about ten times a second.

@@ -22,6 +22,8 @@ mod general;
 pub mod http1;
 pub mod target;
 pub mod tls;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 pub use capture::{Capture, ReadMark};

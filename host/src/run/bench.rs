@@ -1,0 +1,185 @@
+//! The wire, the backend and the reader put together, ready for phases.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use anyhow::anyhow;
+
+use super::phase::{Phase, PhaseOutcome};
+use super::prepare::{Ahead, Envelope};
+use crate::cli::ServePlan;
+use crate::extract::plan::ReadyPlan;
+use crate::extract::{Method, Progress, RequestMeta};
+use crate::fault::Fault;
+use crate::plugin::contract::{BackendArgs, RequestIn};
+use crate::plugin::{BackendClient, Identity, Plugins};
+use crate::wire::general::GeneralOptions;
+use crate::wire::{Arrival, LaneReport, Target, Wire, WireOptions};
+
+/// Everything that phases of a run share.
+pub struct Bench<'a> {
+    plugins: &'a Plugins,
+    backend: String,
+    backend_args: BackendArgs,
+    envelope: Envelope,
+    identity: Identity,
+    wire: Wire,
+    arrivals: Receiver<Vec<Arrival>>,
+    stop: Arc<AtomicBool>,
+}
+
+impl<'a> Bench<'a> {
+    /// Opens the backend, resolves the target and starts the I/O threads.
+    ///
+    /// # Errors
+    /// When the backend refuses its options, or the target makes no sense.
+    pub fn start(
+        plan: &ServePlan,
+        plugins: &'a Plugins,
+        backend_args: BackendArgs,
+        authorization: Option<String>,
+        stop: Arc<AtomicBool>,
+    ) -> Result<Self, Fault> {
+        let mut client = plugins.open_backend(&plan.backend.name, backend_args.clone())?;
+        let endpoint = client.endpoint()?;
+        let identity = client.identity().clone();
+        let target = Target::resolve(&plan.target.base_url, plan.target.insecure).map_err(Fault::user)?;
+        let general = (plan.target.http2 || proxied(&plan.target.base_url)).then(|| GeneralOptions {
+            base_url: plan.target.base_url.clone(),
+            http2: plan.target.http2,
+            insecure: plan.target.insecure,
+        });
+        let options = WireOptions {
+            threads: plan.target.io_threads.map_or_else(default_io_threads, usize::from),
+            request_timeout: Duration::try_from_secs_f64(plan.target.request_timeout_s).unwrap_or(Duration::MAX),
+            general,
+        };
+        let (out, arrivals) = channel();
+        let wire = Wire::start(Arc::new(target), &options, out)
+            .map_err(|e| Fault::user(anyhow!("cannot start the I/O threads: {e}")))?;
+        let envelope = Envelope { endpoint, authorization, user_headers: plan.target.headers.clone() };
+        Ok(Self {
+            plugins,
+            backend: plan.backend.name.clone(),
+            backend_args,
+            envelope,
+            identity,
+            wire,
+            arrivals,
+            stop,
+        })
+    }
+
+    /// What the backend says of its endpoint.
+    pub fn envelope(&self) -> &Envelope {
+        &self.envelope
+    }
+
+    /// Which plugin writes and reads.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Whether the user has asked for an end.
+    pub fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// The flag by which the user asks for an end.
+    pub fn stop_flag(&self) -> &AtomicBool {
+        &self.stop
+    }
+
+    /// Writes the requests of a phase as far ahead as they may be.
+    ///
+    /// # Errors
+    /// When the backend fails on the first of them.
+    pub fn prepare(&self, inputs: Vec<RequestIn>) -> Result<Ahead, Fault> {
+        let ahead = Ahead::begin(self.open_client()?, self.envelope.clone(), inputs, Arc::clone(&self.stop))?;
+        ahead.wait_ready();
+        Ok(ahead)
+    }
+
+    /// Sends prepared requests by a schedule and reads what comes back.
+    ///
+    /// # Errors
+    /// When the backend cannot be opened for reading. A failure while writing
+    /// ends the phase early and comes beside its outcome.
+    pub fn run(
+        &mut self,
+        ahead: Ahead,
+        metas: Vec<RequestMeta>,
+        offsets_s: &[f64],
+        cap: Option<usize>,
+        watch: impl FnMut(&Progress),
+    ) -> Result<(PhaseOutcome, Option<Fault>), Fault> {
+        let (method, mut reading) = match &self.envelope.endpoint.plan {
+            Some(plan) => (Method::Plan(ReadyPlan::new(plan)), None),
+            None => (Method::Plugin, Some(self.open_client()?)),
+        };
+        let (requests, input_sequences, writer) = ahead.into_parts();
+        let mut metas = metas;
+        let meta = |index: u32| {
+            let at = index as usize;
+            let mut meta = metas.get_mut(at).map(std::mem::take).unwrap_or_default();
+            meta.input_sequences = input_sequences.get(at).map_or(1, |n| n.load(Ordering::Relaxed));
+            meta
+        };
+        let outcome = Phase {
+            wire: &self.wire,
+            arrivals: &mut self.arrivals,
+            requests: requests.into_iter(),
+            offsets_s,
+            cap,
+            framing: self.envelope.endpoint.framing,
+            method,
+            parse: |response| match &mut reading {
+                Some(client) => client.parse(response).map_err(|e| e.to_string()),
+                None => Err("there is no plugin to read the response".to_owned()),
+            },
+            meta,
+            stop: &self.stop,
+        }
+        .run(watch);
+        Ok((outcome, Ahead::finish(writer).err()))
+    }
+
+    /// Ends the I/O threads and takes their reports.
+    pub fn end(self) -> Vec<LaneReport> {
+        self.wire.stop()
+    }
+
+    fn open_client(&self) -> Result<Box<dyn BackendClient>, Fault> {
+        Ok(self.plugins.open_backend(&self.backend, self.backend_args.clone())?)
+    }
+}
+
+/// One I/O thread carries some hundred thousand events a second; more of them
+/// only where there are cores to spare beside the server's and the reader's.
+fn default_io_threads() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    (cores / 4).clamp(1, 4)
+}
+
+/// Whether the environment names a proxy for this URL.
+fn proxied(base_url: &str) -> bool {
+    let scheme = base_url.split(':').next().unwrap_or_default();
+    let variables = [format!("{scheme}_proxy"), format!("{}_PROXY", scheme.to_uppercase()), "all_proxy".into(), "ALL_PROXY".into()];
+    let named = variables.iter().any(|name| std::env::var(name).is_ok_and(|value| !value.is_empty()));
+    named && !exempt(base_url)
+}
+
+/// Whether `no_proxy` exempts the URL's host: names match themselves and their
+/// subdomains, `*` matches all.
+fn exempt(base_url: &str) -> bool {
+    let Some(host) = reqwest::Url::parse(base_url).ok().and_then(|url| url.host_str().map(str::to_lowercase)) else {
+        return false;
+    };
+    let list = std::env::var("no_proxy").or_else(|_| std::env::var("NO_PROXY")).unwrap_or_default();
+    list.split(',').map(str::trim).filter(|entry| !entry.is_empty()).any(|entry| {
+        let entry = entry.trim_start_matches('.').to_lowercase();
+        entry == "*" || host == entry || host.ends_with(&format!(".{entry}"))
+    })
+}

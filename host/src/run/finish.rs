@@ -1,0 +1,290 @@
+//! From a finished run to what the user sees and keeps.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use super::screen::Screen;
+use crate::cli::{Compat, ServePlan};
+use crate::clock;
+use crate::fault::{EXIT_OK, EXIT_TARGET, EXIT_THRESHOLD, Fault};
+use crate::metrics::{
+    ClientReport, ExtensionInput, Extensions, LatencyMetric, MetricOptions, ServerCounters, Series, Summary,
+    TokenHistograms,
+};
+use crate::plugin::contract::Verdict;
+use crate::plugin::services::RunView;
+use crate::plugin::{Criterion, Identity, Plugins};
+use crate::record::{RunRecord, Task};
+use crate::report::{self, ReportInput, ResultFile, ResultJson, RpsChange, RunSettings};
+use crate::sla::MeasuredRun;
+use crate::tokenizer::Tokenizer;
+
+/// What is needed besides the records.
+pub struct Finish<'a> {
+    /// What was asked for.
+    pub plan: &'a ServePlan,
+    /// Where lines go.
+    pub screen: &'a Screen,
+    /// For costs.
+    pub plugins: &'a Plugins,
+    /// Counts answers whose length the server does not report.
+    pub tokenizer: Option<&'a Tokenizer>,
+    /// The model's id.
+    pub model_id: &'a str,
+    /// The tokenizer's, if there is one.
+    pub tokenizer_id: Option<&'a str>,
+    /// Dataset and backend.
+    pub identities: Vec<Identity>,
+    /// Criteria, and whether missing one fails the command.
+    pub criteria: Vec<(Box<dyn Criterion>, bool)>,
+    /// The server's counters before and after.
+    pub counters: Option<(ServerCounters, ServerCounters)>,
+    /// Whole rates that a ramp-up reached.
+    pub rps_changes: Option<Vec<RpsChange>>,
+    /// What the client says of itself.
+    pub client: ClientReport,
+    /// `ignore_eos` as it was sent.
+    pub ignore_eos: bool,
+    /// Requests that were never sent, because the run was stopped.
+    pub unsent: usize,
+}
+
+impl Finish<'_> {
+    /// Computes, prints and writes everything; gives the exit code.
+    ///
+    /// # Errors
+    /// When a criterion fails, or a file cannot be written. The table is
+    /// printed before any file is touched.
+    pub fn report(mut self, mut run: RunRecord) -> Result<u8, Fault> {
+        self.count_output(&mut run)?;
+        let series = Series::from_run(&run);
+        let histograms = TokenHistograms::from_run(&run);
+        let view: Arc<dyn RunView> = Arc::new(MeasuredRun::new(&run, &series));
+        let mut goodput = None;
+        for (criterion, _) in &mut self.criteria {
+            goodput = criterion.good(&view)?.or(goodput);
+        }
+        let load = &self.plan.load;
+        let requested_rps = (load.ramp_up.is_none() && load.request_rate.is_finite()).then_some(load.request_rate);
+        let options = MetricOptions {
+            selected: self.selected(run.task),
+            percentiles: self.plan.results.percentiles.clone(),
+            capped: load.max_concurrency.is_some(),
+            finite_rate: requested_rps.is_some(),
+            has_tokenizer: self.tokenizer.is_some(),
+            goodput,
+        };
+        let summary = Summary::compute(&series, &options);
+        let (before, after) = self.counters.clone().unwrap_or_default();
+        let speculative = ServerCounters::speculative_decoding(&before, &after);
+        let diffusion = ServerCounters::diffusion_decoding(&before, &after, series.duration_s);
+        let prefix_cache = ServerCounters::prefix_cache(&before, &after, summary.total_input_tokens);
+        let client_limited = self.client.client_limited.clone();
+        let extensions = Extensions::compute(
+            &run,
+            &series,
+            &histograms,
+            ExtensionInput { requested_rps, client: std::mem::take(&mut self.client), prefix_cache },
+        );
+        let settings = self.settings();
+        let mut sections = self.sections();
+        let verdicts = self.judge(&run, &series, &summary)?;
+        if !verdicts.is_empty() {
+            sections.insert("sla".to_owned(), Value::from_iter(verdicts.iter().map(verdict_json)));
+        }
+        let input = ReportInput {
+            settings: &settings,
+            run: &run,
+            series: &series,
+            summary: &summary,
+            probes: None,
+            rps_changes: self.rps_changes.as_deref(),
+            speculative: speculative.as_ref(),
+            diffusion: diffusion.as_ref(),
+            extensions: &extensions,
+            sections: &sections,
+        };
+        self.screen.line(report::console::render(&input).trim_end_matches('\n'));
+        self.tell(&run, client_limited.as_deref(), &verdicts);
+        self.write(&input, &settings, &histograms)?;
+        Ok(self.exit_code(&run, &verdicts))
+    }
+
+    /// The length of each answer: reported, else counted, else 1.
+    fn count_output(&self, run: &mut RunRecord) -> Result<(), Fault> {
+        let mut uncounted = Vec::new();
+        let mut texts = Vec::new();
+        for (at, request) in run.requests.iter_mut().enumerate() {
+            if !request.succeeded() || run.task == Task::Pooling {
+                continue;
+            }
+            match request.usage.output_tokens {
+                Some(tokens) if tokens > 0 => request.output_tokens = tokens,
+                _ if self.tokenizer.is_none() => request.output_tokens = 1,
+                _ => {
+                    uncounted.push(at);
+                    texts.push(request.text.as_str());
+                }
+            }
+        }
+        let Some(tokenizer) = self.tokenizer.filter(|_| !texts.is_empty()) else { return Ok(()) };
+        let counts = tokenizer.count(&texts, false).map_err(Fault::user)?;
+        for (at, tokens) in uncounted.into_iter().zip(counts) {
+            run.requests[at].output_tokens = u64::from(tokens);
+        }
+        Ok(())
+    }
+
+    fn selected(&self, task: Task) -> Vec<LatencyMetric> {
+        match &self.plan.results.percentile_metrics {
+            None => LatencyMetric::default_for(task).to_vec(),
+            Some(names) => names.iter().filter_map(|name| name.parse().ok()).collect(),
+        }
+    }
+
+    fn settings(&self) -> RunSettings {
+        let plan = self.plan;
+        RunSettings {
+            date: clock::local_now().datetime(),
+            backend: plan.backend.name.clone(),
+            endpoint_type: plan.backend.name.clone(),
+            label: plan.results.label.clone(),
+            model_id: self.model_id.to_owned(),
+            tokenizer_id: self.tokenizer_id.map(str::to_owned),
+            num_prompts: plan.num_prompts,
+            metadata: plan.results.metadata.clone(),
+            request_rate: plan.load.request_rate,
+            burstiness: plan.load.burstiness,
+            max_concurrency: plan.load.max_concurrency.map(u64::from),
+            ramp_up: plan.load.ramp_up.map(|ramp| report::RampUp {
+                strategy: ramp.strategy.to_string(),
+                start_rps: u64::from(ramp.start_rps),
+                end_rps: u64::from(ramp.end_rps),
+            }),
+        }
+    }
+
+    /// The part of the `vbench` object that says how the run came about.
+    fn sections(&self) -> Map<String, Value> {
+        let mut sections = Map::new();
+        sections.insert("version".to_owned(), json!(env!("CARGO_PKG_VERSION")));
+        sections.insert("compat".to_owned(), json!(self.plan.compat.name()));
+        sections.insert("args".to_owned(), Value::Object(self.plan.namespace.export(self.ignore_eos)));
+        let identities = self.identities.iter().chain(self.criteria.iter().map(|(c, _)| c.identity()));
+        sections.insert("plugins".to_owned(), identities.map(|identity| json!(identity)).collect());
+        let costs = self.plugins.costs().into_iter().map(|(name, costs)| (name, json!(costs)));
+        sections.insert("plugin_costs".to_owned(), Value::Object(costs.collect()));
+        sections.insert("warnings".to_owned(), json!(self.screen.warnings()));
+        sections
+    }
+
+    /// The verdicts of the criteria that were asked for by name.
+    fn judge(&mut self, run: &RunRecord, series: &Series, summary: &Summary) -> Result<Vec<(String, Verdict)>, Fault> {
+        let numbers = json!({
+            "duration": summary.duration_s,
+            "completed": summary.completed,
+            "failed": summary.failed,
+            "total_input_tokens": summary.total_input_tokens,
+            "total_output_tokens": summary.total_output_tokens,
+            "request_throughput": summary.request_throughput_rps,
+            "request_goodput": summary.request_goodput_rps,
+            "output_throughput": summary.output_throughput_tps,
+            "total_token_throughput": summary.total_token_throughput_tps,
+        });
+        let numbers = numbers.as_object().into_iter().flatten();
+        let numbers = numbers.filter_map(|(key, value)| Some((key.clone(), value.as_f64()?)));
+        let view: Arc<dyn RunView> = Arc::new(MeasuredRun::new(run, series).with_numbers(numbers));
+        let mut verdicts = Vec::new();
+        for (criterion, named) in &mut self.criteria {
+            if *named {
+                let verdict = criterion.evaluate(std::slice::from_ref(&view))?;
+                verdicts.push((criterion.identity().offer.clone(), verdict));
+            }
+        }
+        Ok(verdicts)
+    }
+
+    /// What the table does not say.
+    fn tell(&self, run: &RunRecord, client_limited: Option<&str>, verdicts: &[(String, Verdict)]) {
+        for (name, verdict) in verdicts {
+            let word = if verdict.pass { "PASSED" } else { "FAILED" };
+            self.screen.line(format!("SLA {name}: {word} (margin {:+.1} %)", 100.0 * verdict.margin));
+            for finding in &verdict.findings {
+                let actual = finding.actual.map_or("not measured".to_owned(), |value| format!("{value:.2}"));
+                let word = if finding.pass { "ok" } else { "missed" };
+                self.screen.line(format!("  {}: {actual}, {word}", finding.criterion));
+            }
+        }
+        if self.unsent > 0 {
+            self.screen.warn(format!("the run was stopped: {} requests were never sent", self.unsent));
+        }
+        if let Some(reason) = client_limited {
+            self.screen.warn(format!(
+                "the client was the limit, so latencies may be too high: {reason}; lower the load, or give vbench more cores"
+            ));
+        }
+        if !run.requests.is_empty() && run.requests.iter().all(|request| !request.succeeded()) {
+            self.screen.warn("all requests failed; this is likely due to a misconfiguration of the benchmark's arguments");
+        }
+    }
+
+    fn write(&self, input: &ReportInput<'_>, settings: &RunSettings, histograms: &TokenHistograms) -> Result<(), Fault> {
+        let results = &self.plan.results;
+        if let Some(reason) = results.late_metadata_error {
+            return Err(Fault::user(anyhow::anyhow!("{reason}")));
+        }
+        if let Some(path) = &results.save_requests {
+            report::requests::write(path, input.run).map_err(Fault::user)?;
+        }
+        if let Some(path) = &results.histogram_log {
+            report::write_histogram_log(path, histograms).map_err(Fault::user)?;
+        }
+        if !(results.save || results.append) {
+            return Ok(());
+        }
+        let json = ResultJson::new(input, results.detailed);
+        let file = ResultFile::new(settings, results.filename.as_deref(), results.dir.as_deref());
+        let content = json.to_vec().map_err(|e| Fault::user(report::ReportError::from(e)))?;
+        let written = if results.append {
+            report::append_result(file.path(), &content)
+        } else {
+            report::write_atomically(file.path(), &content)
+        };
+        written.map_err(Fault::user)?;
+        if std::env::var("SAVE_TO_PYTORCH_BENCHMARK_FORMAT").is_ok_and(|value| !value.is_empty()) {
+            let args = self.plan.namespace.export(self.ignore_eos);
+            let content = report::pytorch::to_vec(&json, &args).map_err(Fault::user)?;
+            let path: PathBuf = file.beside(".pytorch.json");
+            report::write_atomically(&path, &content).map_err(Fault::user)?;
+        }
+        Ok(())
+    }
+
+    fn exit_code(&self, run: &RunRecord, verdicts: &[(String, Verdict)]) -> u8 {
+        if verdicts.iter().any(|(_, verdict)| !verdict.pass) {
+            return EXIT_THRESHOLD;
+        }
+        let failed = run.requests.iter().filter(|request| !request.succeeded()).count();
+        let share = failed as f64 / run.requests.len().max(1) as f64;
+        if self.plan.load.max_error_rate.is_some_and(|limit| share > limit) {
+            return EXIT_THRESHOLD;
+        }
+        // The reference client knows no exit code for failed requests.
+        if failed == run.requests.len() && self.plan.compat != Compat::V033 { EXIT_TARGET } else { EXIT_OK }
+    }
+}
+
+fn verdict_json((name, verdict): &(String, Verdict)) -> Value {
+    let findings = verdict.findings.iter().map(|finding| {
+        json!({
+            "criterion": finding.criterion,
+            "actual": finding.actual,
+            "limit": finding.limit,
+            "pass": finding.pass,
+            "margin": finding.margin,
+        })
+    });
+    json!({"name": name, "pass": verdict.pass, "margin": verdict.margin, "findings": findings.collect::<Value>()})
+}

@@ -1,0 +1,81 @@
+//! Lines for the person at the terminal, and progress bars.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::plugin::services::{LogLevel, LogSink};
+
+/// Standard output and standard error of the command.
+#[derive(Debug, Default)]
+pub struct Screen {
+    /// Warnings shown so far, kept for the result.
+    warnings: Mutex<Vec<String>>,
+    /// Show what plugins say for debugging.
+    verbose: bool,
+}
+
+impl Screen {
+    /// A screen; `verbose` shows what plugins say for debugging.
+    pub fn new(verbose: bool) -> Self {
+        Self { warnings: Mutex::default(), verbose }
+    }
+
+    /// A line of ordinary output.
+    pub fn line(&self, text: impl AsRef<str>) {
+        // A reader that has gone away is no reason to lose the run.
+        let _ = writeln!(io::stdout().lock(), "{}", text.as_ref());
+    }
+
+    /// Something the user should know, on standard error, and kept.
+    pub fn warn(&self, text: impl Into<String>) {
+        let text = text.into();
+        let _ = writeln!(io::stderr().lock(), "warning: {text}");
+        if let Ok(mut warnings) = self.warnings.lock() {
+            warnings.push(text);
+        }
+    }
+
+    /// The warnings so far.
+    pub fn warnings(&self) -> Vec<String> {
+        self.warnings.lock().map(|warnings| warnings.clone()).unwrap_or_default()
+    }
+
+    /// A bar for `total` steps, or a spinner; invisible unless standard error
+    /// is a terminal and `shown`.
+    pub fn bar(&self, shown: bool, total: Option<u64>, what: &'static str) -> ProgressBar {
+        if !shown || !io::stderr().is_terminal() {
+            return ProgressBar::hidden();
+        }
+        let bar = match total {
+            Some(total) => ProgressBar::new(total),
+            None => ProgressBar::new_spinner(),
+        };
+        bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+        let template = match total {
+            Some(_) => "{msg} {wide_bar} {pos}/{len} [{elapsed}<{eta}]",
+            None => "{msg} {spinner} {pos} [{elapsed}]",
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.set_message(what);
+        bar.enable_steady_tick(Duration::from_millis(200));
+        bar
+    }
+}
+
+impl LogSink for Screen {
+    fn log(&self, plugin: &str, level: LogLevel, message: &str) {
+        match level {
+            LogLevel::Debug if !self.verbose => {}
+            LogLevel::Debug => {
+                let _ = writeln!(io::stderr().lock(), "{plugin}: {message}");
+            }
+            LogLevel::Info => self.line(message),
+            LogLevel::Warn => self.warn(format!("{plugin}: {message}")),
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! What dataset plugins may use of the host: the run's tokenizer and the files
+//! that the user named.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::data;
+use crate::plugin::contract::{Cause, ContractError, Json, Location};
+use crate::plugin::services::{
+    Chat, Round, TableFormat, TableRows, TableService, TokenLists, TokenizerInfo, TokenizerService,
+};
+use crate::tokenizer::{self, Tokenizer};
+
+/// The run's tokenizer as plugins see it.
+pub struct RunTokenizer(pub Arc<Tokenizer>);
+
+fn tokenizer_error(error: tokenizer::Error) -> ContractError {
+    ContractError::new(Cause::Input, error.to_string())
+}
+
+fn from_plugin(tokens: &TokenLists) -> Result<tokenizer::TokenLists, ContractError> {
+    tokenizer::TokenLists::from_parts(tokens.ids.clone(), tokens.ends.clone()).map_err(tokenizer_error)
+}
+
+fn to_plugin(tokens: tokenizer::TokenLists) -> TokenLists {
+    let (ids, ends) = tokens.into_parts();
+    TokenLists { ids, ends }
+}
+
+impl TokenizerService for RunTokenizer {
+    fn describe(&self) -> TokenizerInfo {
+        let info = self.0.info();
+        TokenizerInfo {
+            name: info.name.clone(),
+            vocab_size: info.vocab_size,
+            full_vocab_size: info.full_vocab_size,
+            special_ids: info.special_ids.clone(),
+            added_special_ids: info.added_special_ids.clone(),
+            specials_per_sequence: info.specials_per_sequence,
+            has_chat_template: info.has_chat_template,
+        }
+    }
+
+    fn vocabulary_ids(&self) -> Result<Vec<u32>, ContractError> {
+        Ok(self.0.vocabulary_ids())
+    }
+
+    fn count(&self, texts: &[String], add_special_tokens: bool) -> Result<Vec<u32>, ContractError> {
+        self.0.count(texts, add_special_tokens).map_err(tokenizer_error)
+    }
+
+    fn encode(&self, texts: &[String], add_special_tokens: bool) -> Result<TokenLists, ContractError> {
+        self.0.encode(texts, add_special_tokens).map(to_plugin).map_err(tokenizer_error)
+    }
+
+    fn decode(&self, tokens: &TokenLists, skip_special_tokens: bool) -> Result<Vec<String>, ContractError> {
+        self.0.decode(&from_plugin(tokens)?, skip_special_tokens).map_err(tokenizer_error)
+    }
+
+    fn round_trip(&self, tokens: &TokenLists) -> Result<Round, ContractError> {
+        let round = self.0.round_trip(&from_plugin(tokens)?).map_err(tokenizer_error)?;
+        Ok(Round { texts: round.texts, tokens: to_plugin(round.tokens) })
+    }
+
+    fn render_chat(
+        &self,
+        chats: &[Chat],
+        add_generation_prompt: bool,
+        options: Option<&str>,
+    ) -> Result<Vec<String>, ContractError> {
+        let chats = chats
+            .iter()
+            .map(|chat| tokenizer::Chat::parse(&chat.messages, chat.tools.as_deref()))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(tokenizer_error)?;
+        self.0.render_chat(&chats, add_generation_prompt, options).map_err(tokenizer_error)
+    }
+}
+
+/// The files that the user named for a dataset, by option.
+pub struct NamedFiles(pub HashMap<String, PathBuf>);
+
+impl TableService for NamedFiles {
+    fn open(
+        &self,
+        config_key: &str,
+        member: Option<&str>,
+        format: TableFormat,
+    ) -> Result<Arc<dyn TableRows>, ContractError> {
+        let Some(path) = self.0.get(config_key) else {
+            let mut error = ContractError::new(Cause::Config, "a file is needed, but none was named");
+            error.config_key = Some(config_key.to_owned());
+            return Err(error);
+        };
+        let format = match format {
+            TableFormat::Auto => data::Format::Auto,
+            TableFormat::Json => data::Format::Json,
+            TableFormat::Jsonl => data::Format::Jsonl,
+            TableFormat::Csv => data::Format::Csv,
+            TableFormat::Parquet => data::Format::Parquet,
+            TableFormat::Lines => data::Format::Lines,
+        };
+        let table = data::open(path, member, format).map_err(|error| data_error(&error))?;
+        Ok(Arc::new(OpenTable(Mutex::new(table))))
+    }
+}
+
+struct OpenTable(Mutex<data::Table>);
+
+impl OpenTable {
+    fn table(&self) -> std::sync::MutexGuard<'_, data::Table> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl TableRows for OpenTable {
+    fn count(&self) -> u64 {
+        self.table().count()
+    }
+
+    fn columns(&self) -> Result<Vec<String>, ContractError> {
+        self.table().columns().map_err(|error| data_error(&error))
+    }
+
+    fn read(&self, indices: &[u64], columns: &[String]) -> Result<Vec<Json>, ContractError> {
+        self.table().read(indices, columns).map_err(|error| data_error(&error))
+    }
+
+    fn lengths(&self, column: &str) -> Result<Vec<i64>, ContractError> {
+        self.table().lengths(column).map_err(|error| data_error(&error))
+    }
+
+    fn locate(&self, index: u64) -> Location {
+        let at = self.table().locate(index);
+        Location { file: Some(at.file), row: at.row, column: None }
+    }
+}
+
+/// A wrong file in the contract's words. The place goes beside the message, so
+/// that it is told once, however the plugin passes it on.
+fn data_error(error: &data::DataError) -> ContractError {
+    let cause = match error.cause() {
+        data::Cause::Config => Cause::Config,
+        data::Cause::Input => Cause::Input,
+        data::Cause::Unsupported => Cause::Unsupported,
+        data::Cause::Internal => Cause::Internal,
+    };
+    let location = Location {
+        file: Some(error.file.clone()),
+        row: error.at.line.or(error.at.row),
+        column: error.at.column.map(|column| column.to_string()),
+    };
+    ContractError { location: Some(location), ..ContractError::new(cause, error.problem.to_string()) }
+}
