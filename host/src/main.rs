@@ -1,1 +1,107 @@
-fn main(){}
+//! The `vbench` command.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::anyhow;
+use clap::Parser;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+use vbench::cli::{self, Early, Invocation, PluginCommand, ServePlan};
+use vbench::fault::{EXIT_INTERRUPTED, EXIT_OK, Fault};
+use vbench::mock::{MockArgs, MockConfig, MockServer};
+use vbench::plugin::Plugins;
+use vbench::run::{self, Screen};
+use vbench::{mock, plugins};
+
+fn main() -> ExitCode {
+    match run_command() {
+        Ok(code) => ExitCode::from(code),
+        Err(fault) => {
+            // A closed standard error leaves the exit code to speak.
+            let _ = writeln!(std::io::stderr(), "error: {fault}");
+            ExitCode::from(fault.exit_code())
+        }
+    }
+}
+
+fn run_command() -> Result<u8, Fault> {
+    let argv = std::env::args_os()
+        .skip(1)
+        .map(|word| word.into_string().map_err(|word| Fault::user(anyhow!("an argument is not UTF-8: {}", word.display()))))
+        .collect::<Result<Vec<String>, Fault>>()?;
+    if argv.first().is_some_and(|word| word == "mock") {
+        return run_mock(&argv);
+    }
+    let early = cli::early(&argv)?;
+    let screen = Arc::new(Screen::new(early.globals.verbose > 0));
+    let plugins = load_plugins(&early, &screen)?;
+    match cli::parse(&early, &plugins::offer_specs(&plugins))? {
+        Invocation::Print(text) => {
+            screen.line(text.trim_end_matches('\n'));
+            Ok(EXIT_OK)
+        }
+        Invocation::Plugin(PluginCommand::List) => {
+            screen.line(plugins::list(&plugins));
+            Ok(EXIT_OK)
+        }
+        Invocation::Plugin(PluginCommand::Inspect { file }) => {
+            screen.line(plugins::inspect(&file)?);
+            Ok(EXIT_OK)
+        }
+        Invocation::Serve(plan) => serve(*plan, &plugins, &screen),
+    }
+}
+
+fn run_mock(argv: &[String]) -> Result<u8, Fault> {
+    match MockArgs::try_parse_from(argv) {
+        Ok(args) => {
+            mock::run(args, &mut std::io::stdout()).map_err(Fault::user)?;
+            Ok(EXIT_OK)
+        }
+        Err(error) if !error.use_stderr() => {
+            let _ = write!(std::io::stdout(), "{error}");
+            Ok(EXIT_OK)
+        }
+        Err(error) => Err(cli::CliError::parser(&error).into()),
+    }
+}
+
+fn load_plugins(early: &Early, screen: &Arc<Screen>) -> Result<Plugins, Fault> {
+    let options = plugins::load_options(&early.globals, Arc::clone(screen) as _);
+    let mut plugins = plugins::with_builtins(options)?;
+    for path in &early.globals.plugin {
+        plugins.add_file(path)?;
+    }
+    for warning in plugins.take_warnings() {
+        screen.warn(warning);
+    }
+    Ok(plugins)
+}
+
+fn serve(mut plan: ServePlan, plugins: &Plugins, screen: &Screen) -> Result<u8, Fault> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        let register = || {
+            // The second signal ends the process, in case the first one's way out hangs.
+            flag::register_conditional_shutdown(signal, i32::from(EXIT_INTERRUPTED), Arc::clone(&stop))?;
+            flag::register(signal, Arc::clone(&stop))
+        };
+        register().map_err(|e| Fault::user(anyhow!("cannot listen for signal {signal}: {e}")))?;
+    }
+    let embedded = if plan.target.mock {
+        let config = MockConfig { port: 0, ..MockConfig::default() };
+        let server = MockServer::start(config).map_err(|e| Fault::user(anyhow!("cannot start the mock server: {e}")))?;
+        plan.target.base_url = server.url();
+        Some(server)
+    } else {
+        None
+    };
+    let code = run::serve(&plan, plugins, screen, &stop);
+    if let Some(server) = embedded {
+        server.shutdown();
+    }
+    code
+}
