@@ -158,5 +158,3 @@ impl<'a> Choice<'a> for DeltaChoice<'a> {
     }
 }
 
-#[cfg(test)]
-mod tests;

@@ -124,5 +124,3 @@ impl<'a> Choice<'a> for TextChoice<'a> {
     }
 }
 
-#[cfg(test)]
-mod tests;
