@@ -39,6 +39,7 @@ mod export;
 pub mod log;
 pub mod openai;
 pub mod plan;
+pub mod rules;
 pub mod sample;
 pub mod table;
 #[cfg(not(target_arch = "wasm32"))]

@@ -5,7 +5,7 @@ mod content;
 mod payload;
 mod stream;
 
-pub use content::{append_user_turn, messages, write_prompt};
+pub use content::{append_user_turn, messages, write_media, write_prompt};
 pub use payload::{Payload, write_json};
 pub use stream::{Choice, Present, Text, Truthy, read_stream, stream_plan};
 
