@@ -72,7 +72,7 @@ mod tests {
         for ordinal in 1..=5 {
             batch.push(Waiting { ordinal, connection: 0 });
         }
-        let mut admit = |batch: &mut Batch| batch.admit().map(|request| request.ordinal);
+        let admit = |batch: &mut Batch| batch.admit().map(|request| request.ordinal);
         assert_eq!([admit(&mut batch), admit(&mut batch), admit(&mut batch)], [Some(1), Some(2), None]);
         batch.forget(3);
         batch.forget(77);

@@ -32,6 +32,11 @@ const FIRST_CONNECTION: usize = 3;
 
 /// Buffers written, or reads made, for one connection before others get a turn.
 const TURN_BUDGET: u32 = 8;
+/// Due steps fired between two sockets. A limit, because a server that is
+/// behind would otherwise catch up before every socket and never read the last.
+const TIMERS_BETWEEN: usize = 4;
+/// Sockets with news that one turn looks at.
+const EVENTS_A_TURN: usize = 1024;
 /// Idle time after which the log is written.
 const LOG_IDLE: Duration = Duration::from_millis(100);
 
@@ -112,7 +117,7 @@ impl EventLoop {
     /// Serves until told to stop.
     pub(super) fn run(mut self) -> Result<Totals, MockError> {
         let system = |source| MockError::System { what: "polling", source };
-        let mut events = Events::with_capacity(1024);
+        let mut events = Events::with_capacity(EVENTS_A_TURN);
         while !self.stop.load(Ordering::Acquire) {
             let timeout = self.prepare_wait().map_err(system)?;
             match self.poll.poll(&mut events, timeout) {
@@ -122,7 +127,7 @@ impl EventLoop {
             }
             let turn_start = now_ns();
             self.now = turn_start;
-            self.fire_timers();
+            self.fire_timers(usize::MAX);
             for event in &events {
                 match event.token() {
                     LISTENER => self.acceptor.notice(),
@@ -130,11 +135,11 @@ impl EventLoop {
                     Token(token) => self.on_socket(token - FIRST_CONNECTION, event),
                 }
                 // One request's parsing must not delay another's token.
-                self.fire_timers();
+                self.fire_timers(TIMERS_BETWEEN);
             }
             for index in std::mem::take(&mut self.ready) {
                 self.drive(index);
-                self.fire_timers();
+                self.fire_timers(TIMERS_BETWEEN);
             }
             self.accept();
             self.turns.record(now_ns().saturating_sub(turn_start));
@@ -198,15 +203,17 @@ impl EventLoop {
         }
     }
 
-    /// Fires what is due by now, until nothing is.
-    fn fire_timers(&mut self) {
+    /// Fires what is due by now, at most `limit` steps of it.
+    fn fire_timers(&mut self, limit: usize) {
         let until = self.now;
-        while let Some(&Reverse((due, ordinal, index))) = self.timers.peek() {
-            if due > until {
-                return;
+        for _ in 0..limit {
+            match self.timers.peek() {
+                Some(&Reverse((due, ordinal, index))) if due <= until => {
+                    self.timers.pop();
+                    self.fire(ordinal, index);
+                }
+                _ => return,
             }
-            self.timers.pop();
-            self.fire(ordinal, index);
         }
     }
 
@@ -406,7 +413,7 @@ impl EventLoop {
     ) {
         self.totals.generations += 1;
         let ordinal = self.totals.generations;
-        let failure = self.config.failures.filter(|f| ordinal % f.every.get() == 0).map(|f| f.kind);
+        let failure = self.config.failures.filter(|f| ordinal.is_multiple_of(f.every.get())).map(|f| f.kind);
         log.failure = failure;
         log.stream = request.stream;
         log.prompt_tokens = request.prompt.tokens;

@@ -172,8 +172,9 @@ pub struct MockReport {
     /// From the time at which a token event was due to the time right after
     /// the write that carried it.
     pub lateness: Spread,
-    /// How long each turn of the event loop took. A request is read at most
-    /// one turn after it has arrived, and its clock starts when it is read.
+    /// How long each turn of the event loop took. A request's clock starts when
+    /// it is read, and that is at most two turns after it has arrived (more only
+    /// if over a thousand connections have news at once).
     pub turn: Spread,
     /// CPU time of the server thread in nanoseconds.
     pub cpu_ns: u64,
