@@ -32,6 +32,6 @@ mod tests {
             let mapped: Result<_, ()> = super::map(&items, |_| size, |item| Ok(item + 1));
             assert_eq!(mapped.unwrap(), expected);
         }
-        assert_eq!(super::map(&items, |_| 1 << 20, |item| Err::<(), _>(*item)).is_err(), true);
+        assert!(super::map(&items, |_| 1 << 20, |item| Err::<(), _>(*item)).is_err());
     }
 }

@@ -63,10 +63,10 @@ impl Config {
             // Folders from before `added_tokens_decoder`.
             if let Some(map) = files.companion(SPECIAL_TOKENS_MAP) {
                 for (key, mut value) in object(&map, read_json(&map)?)? {
-                    if let Value::Object(token) = &mut value {
-                        if token.contains_key("content") {
-                            token.insert("special".to_owned(), Value::Bool(true));
-                        }
+                    if let Value::Object(token) = &mut value
+                        && token.contains_key("content")
+                    {
+                        token.insert("special".to_owned(), Value::Bool(true));
                     }
                     keys.insert(key, value);
                 }
@@ -173,17 +173,17 @@ fn read_templates(files: &Files, in_config: Option<Value>, config_path: &Path) -
             templates.push(NamedTemplate::new(&name, &path, text));
         }
     }
-    if templates.is_empty() {
-        if let Some(value) = in_config {
-            templates = templates_of(config_path, value)?;
-        }
+    if templates.is_empty()
+        && let Some(value) = in_config
+    {
+        templates = templates_of(config_path, value)?;
     }
-    if templates.is_empty() {
-        if let Some(path) = files.companion(CHAT_TEMPLATE_JSON) {
-            let mut keys = object(&path, read_json(&path)?)?;
-            if let Some(value) = keys.shift_remove("chat_template") {
-                templates = templates_of(&path, value)?;
-            }
+    if templates.is_empty()
+        && let Some(path) = files.companion(CHAT_TEMPLATE_JSON)
+    {
+        let mut keys = object(&path, read_json(&path)?)?;
+        if let Some(value) = keys.shift_remove("chat_template") {
+            templates = templates_of(&path, value)?;
         }
     }
     Ok(Templates::new(templates))

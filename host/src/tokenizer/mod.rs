@@ -6,7 +6,9 @@
 //! the contract.
 //!
 //! - `source`, `hub`, `mode`: what `--tokenizer` and `--tokenizer-mode` mean.
-//! - `bpe`: `tokenizer.json`, read quickly; `config`: the files beside it.
+//! - `tokenizer_json`: that file, read quickly; `config`: the files beside it.
+//! - `pipeline`: the tokenizers library, with `byte_bpe` (and its `token_ids`) for
+//!   the model that nearly all language models have.
 //! - `model`: [`Tokenizer`] itself; `batch` spreads its work over the cores,
 //!   `clean_up` is a part of decoding.
 //! - `template`, `python_json`: chat templates.
@@ -15,17 +17,20 @@
 //! It depends on [`crate::clock`] only (a template may ask for the time).
 
 mod batch;
-mod bpe;
+mod byte_bpe;
 mod clean_up;
 mod config;
 mod error;
 mod hub;
 mod mode;
 mod model;
+mod pipeline;
 mod python_json;
 mod source;
 pub mod synthetic;
 mod template;
+mod token_ids;
+mod tokenizer_json;
 mod tokens;
 
 pub use error::Error;

@@ -1,13 +1,14 @@
 //! The tokenizer that a run uses.
 
 use serde_json::{Map, Value};
-use tokenizers::{AddedToken, ModelWrapper, PostProcessor};
+use tokenizers::{AddedToken, PostProcessor};
 
 use super::clean_up::clean_up;
 use super::config::Config;
+use super::pipeline::{DirectEncoder, Pipeline, decode_bytes};
 use super::source::Files;
 use super::template::{Renderer, Templates};
-use super::{Chat, Error, Hub, Mode, Source, TokenLists, batch, bpe};
+use super::{Chat, Error, Hub, Mode, Source, TokenLists, batch, tokenizer_json};
 
 /// Facts that sampling depends on; `info` of the plugin contract.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +45,8 @@ pub struct Round {
 /// between threads.
 pub struct Tokenizer {
     info: Info,
-    inner: tokenizers::Tokenizer,
+    inner: Pipeline,
+    direct: Option<DirectEncoder>,
     /// Names and texts of the named special tokens.
     named: Vec<(String, String)>,
     templates: Templates,
@@ -63,7 +65,7 @@ impl Tokenizer {
 
     fn from_files(name: &str, files: &Files) -> Result<Self, Error> {
         let mut config = Config::read(files)?;
-        let mut inner = bpe::load(&files.tokenizer)?;
+        let mut inner = tokenizer_json::load(&files.tokenizer)?;
         let invalid = |message: String| Error::Invalid { path: files.tokenizer.clone(), message };
         if let Some(padding) = inner.get_padding() {
             config.default_pad(&padding.pad_token);
@@ -98,9 +100,10 @@ impl Tokenizer {
             has_chat_template: !config.templates.is_empty(),
         };
         // The clean-up is made for word pieces and spoils byte-level text.
-        let is_bpe = matches!(inner.get_model(), ModelWrapper::BPE(_));
+        let is_bpe = inner.get_model().is_bpe();
         Ok(Self {
             info,
+            direct: DirectEncoder::of(&inner),
             inner,
             clean_up: config.clean_up && (!is_bpe || config.clean_up_bpe),
             named: config.named.into_iter().map(|(name, token)| (name, token.content)).collect(),
@@ -210,7 +213,22 @@ impl Tokenizer {
         batch::map(chats, Chat::size, |chat| renderer.render(chat))
     }
 
+    #[cfg(test)]
+    pub(super) fn token(&self, id: u32) -> Option<String> {
+        self.inner.id_to_token(id)
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_direct(&self) -> bool {
+        self.direct.is_some()
+    }
+
     fn encode_one(&self, text: &str, add_special_tokens: bool) -> Result<Vec<u32>, Error> {
+        let direct =
+            self.direct.as_ref().and_then(|direct| direct.encode(&self.inner, text, add_special_tokens));
+        if let Some(ids) = direct {
+            return Ok(ids);
+        }
         match self.inner.encode_fast(text, add_special_tokens) {
             Ok(encoding) => Ok(encoding.get_ids().to_vec()),
             Err(error) => Err(Error::Encode { name: self.info.name.clone(), message: error.to_string() }),
@@ -218,7 +236,11 @@ impl Tokenizer {
     }
 
     fn decode_one(&self, ids: &[u32], skip_special_tokens: bool) -> Result<String, Error> {
-        match self.inner.decode(ids, skip_special_tokens) {
+        let decoded = match decode_bytes(&self.inner, ids, skip_special_tokens) {
+            Some(text) => Ok(text),
+            None => self.inner.decode(ids, skip_special_tokens),
+        };
+        match decoded {
             Ok(text) if self.clean_up => Ok(clean_up(text)),
             Ok(text) => Ok(text),
             Err(error) => Err(Error::Decode { name: self.info.name.clone(), message: error.to_string() }),
@@ -233,7 +255,7 @@ fn decoded_size(ids: &[u32]) -> usize {
 
 /// The tokens that the configuration names and `tokenizer.json` lacks, in the
 /// order in which the transformers library adds them.
-fn missing_tokens(tokenizer: &tokenizers::Tokenizer, config: &Config) -> Vec<AddedToken> {
+fn missing_tokens(tokenizer: &Pipeline, config: &Config) -> Vec<AddedToken> {
     let known = tokenizer.get_added_vocabulary().get_added_tokens_decoder();
     let mut missing: Vec<AddedToken> =
         config.added.values().filter(|token| !known.values().any(|known| known == *token)).cloned().collect();
@@ -251,7 +273,7 @@ fn missing_tokens(tokenizer: &tokenizers::Tokenizer, config: &Config) -> Vec<Add
 }
 
 /// `all_special_ids`: the named tokens, then the extra ones, each text once.
-fn special_ids(tokenizer: &tokenizers::Tokenizer, config: &Config) -> Vec<u32> {
+fn special_ids(tokenizer: &Pipeline, config: &Config) -> Vec<u32> {
     let unknown = config.named.iter().find(|(name, _)| name == "unk_token");
     let unknown = unknown.and_then(|(_, token)| tokenizer.token_to_id(&token.content));
     let mut texts: Vec<&str> = Vec::new();
