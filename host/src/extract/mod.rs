@@ -1,1 +1,16 @@
-//! extract
+//! What responses say: from captured bytes to request records.
+//!
+//! Everything here happens after the bytes were stamped, on a thread of lower
+//! priority than the I/O threads. Common formats are read natively by an
+//! extraction plan ([`plan`]); others by the backend plugin, once a response
+//! has ended ([`reading`]).
+//!
+//! Depends on `wire` (captures, framing), `record`, and the contract of `plugin`.
+
+mod fields;
+pub mod plan;
+pub mod reader;
+pub mod reading;
+
+pub use reader::{Progress, Reader};
+pub use reading::{Method, RequestMeta};

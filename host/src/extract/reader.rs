@@ -1,0 +1,88 @@
+//! The thread that reads responses as they come off the wire.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::Receiver;
+
+use super::reading::{Method, Reading, RequestMeta};
+use crate::plugin::contract::{Parsed, Response};
+use crate::record::RequestRecord;
+use crate::wire::{Arrival, Framing};
+
+/// How far a run is, for whoever shows it.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Requests that have ended.
+    pub ended: AtomicUsize,
+    /// Those of them that failed.
+    pub failed: AtomicUsize,
+}
+
+/// Reads the responses of one run.
+pub struct Reader<P> {
+    framing: Framing,
+    method: Method,
+    /// Calls the backend plugin.
+    parse: P,
+    progress: Arc<Progress>,
+    open: HashMap<u32, Reading>,
+    records: Vec<RequestRecord>,
+}
+
+impl<P> Reader<P>
+where
+    P: FnMut(&Response) -> Result<Parsed, String>,
+{
+    /// A reader that has read nothing yet.
+    pub fn new(framing: Framing, method: Method, parse: P, progress: Arc<Progress>) -> Self {
+        Self { framing, method, parse, progress, open: HashMap::new(), records: Vec::new() }
+    }
+
+    /// Reads until `expected` requests have ended and gives their records in
+    /// dispatch order. `meta` tells what is known of a request.
+    ///
+    /// `expected` may still shrink while the reader waits: it is asked for
+    /// again after every batch and at least every tenth of a second.
+    pub fn read_all(
+        mut self,
+        arrivals: &Receiver<Vec<Arrival>>,
+        expected: impl Fn() -> usize,
+        mut meta: impl FnMut(u32) -> RequestMeta,
+    ) -> Vec<RequestRecord> {
+        let patience = std::time::Duration::from_millis(100);
+        while self.records.len() < expected() {
+            match arrivals.recv_timeout(patience) {
+                Ok(batch) => {
+                    for arrival in batch {
+                        self.take(arrival, &mut meta);
+                    }
+                }
+                Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {}
+                // The wire is gone; what has ended is all there will be.
+                Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        self.records.sort_unstable_by_key(|record| record.index);
+        self.records
+    }
+
+    fn take(&mut self, arrival: Arrival, meta: &mut impl FnMut(u32) -> RequestMeta) {
+        match arrival {
+            Arrival::Body { index, status, capture } => {
+                let reading = self.open.entry(index).or_insert_with(|| Reading::new(self.framing));
+                reading.push(status, &capture, &self.method);
+            }
+            Arrival::End(ending) => {
+                let index = ending.index;
+                let reading = self.open.remove(&index).unwrap_or_else(|| Reading::new(self.framing));
+                let record = reading.finish(*ending, meta(index), &self.method, &mut self.parse);
+                if !record.succeeded() {
+                    self.progress.failed.fetch_add(1, Ordering::Relaxed);
+                }
+                self.progress.ended.fetch_add(1, Ordering::Relaxed);
+                self.records.push(record);
+            }
+        }
+    }
+}
