@@ -15,7 +15,7 @@
 //! | `plan`, `namespace` | the result |
 //! | `help`, `root`, `error`, `compat` | what their names say |
 //!
-//! Depends on `crate::fault` only. No module of the crate but the binary's
+//! Depends on `crate::fault`, and on `crate::schedule` for the types of a load. No module of the crate but the binary's
 //! entry depends on the parsing; those that run something depend on the plan.
 
 mod argv;

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::compat::Compat;
 use super::namespace::Namespace;
+use crate::schedule::{LoraAssignment, RampUp};
 
 /// A resolved `vbench serve`.
 #[derive(Debug, Clone)]
@@ -132,23 +133,15 @@ pub struct LoraPlan {
     pub assignment: LoraAssignment,
 }
 
-/// How adapters are assigned to requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub enum LoraAssignment {
-    /// Drawn for each request from the seeded generator.
-    #[default]
-    Random,
-    /// One after another.
-    RoundRobin,
-}
-
 /// When requests go out.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LoadPlan {
-    /// Requests per second; infinite means all at once. Above 0.
+    /// Requests per second; infinite means all at once. Above 0, but for v0.33,
+    /// where it is the schedule that refuses it, as in the reference client.
+    /// The same goes for the burstiness and for a ramp that begins at 0.
     pub request_rate: f64,
     /// Shape of the gamma distribution of arrival gaps; 1 is a Poisson
-    /// process, infinite means constant gaps. Above 0.
+    /// process, infinite means constant gaps.
     pub burstiness: f64,
     /// Rates from and to which the load rises.
     pub ramp_up: Option<RampUp>,
@@ -166,26 +159,6 @@ pub struct LoadPlan {
     /// Largest share of failed requests, 0 to 1, with which the command still
     /// succeeds; none means any.
     pub max_error_rate: Option<f64>,
-}
-
-/// A rising load.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RampUp {
-    /// How the rate rises.
-    pub strategy: RampUpStrategy,
-    /// First rate, in requests per second.
-    pub start_rps: u32,
-    /// Last rate, in requests per second; not below the first.
-    pub end_rps: u32,
-}
-
-/// How the rate rises.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum RampUpStrategy {
-    /// By equal steps.
-    Linear,
-    /// By equal factors.
-    Exponential,
 }
 
 /// What is printed, computed and written.

@@ -319,31 +319,24 @@ impl<'a> PluginFlags<'a> {
         let (offer, options) = &self.offers[index];
         let mut config = Map::new();
         let mut grants = Vec::new();
-        let mut used: Vec<(&str, &str)> = Vec::new();
+        let mut used: Vec<Used<'_>> = Vec::new();
         for option in &options.options {
             let general = option.general.as_deref().filter(|flag| is_given(given, flag));
             let flag = general.unwrap_or(&option.flag);
-            used.push((&option.property, flag));
-            let value =
-                match value(given, flag, &option.shape).map_err(|reason| refusal(offer, flag, reason))? {
-                    Some(value) => value,
-                    None => match (&option.default, &option.shape) {
-                        (Some(default), _) => default.clone(),
-                        (None, Shape::Switch) => Value::Bool(false),
-                        (None, _) => continue,
-                    },
-                };
-            if option.path {
-                let paths = match &value {
-                    Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
-                    other => other.as_str().into_iter().collect::<Vec<_>>(),
-                };
-                grants.extend(paths.iter().map(|path| PathGrant {
+            let given = value(given, flag, &option.shape).map_err(|reason| refusal(offer, flag, reason))?;
+            used.push(Used { property: &option.property, flag, given: given.is_some() });
+            // A default opens no file: only what the user named may be read.
+            if let Some(value) = given.as_ref().filter(|_| option.path) {
+                let paths = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+                grants.extend(paths.iter().filter_map(Value::as_str).map(|path| PathGrant {
                     config_key: option.property.clone(),
                     path: PathBuf::from(path),
                 }));
             }
-            config.insert(option.property.clone(), value);
+            let switch = (option.shape == Shape::Switch).then_some(Value::Bool(false));
+            if let Some(value) = given.or_else(|| option.default.clone()).or(switch) {
+                config.insert(option.property.clone(), value);
+            }
         }
         let config = Value::Object(config);
         let validator = compile(&options.schema).map_err(|reason| CliError::Plugin {
@@ -367,17 +360,30 @@ fn compile(schema: &Value) -> Result<Validator, String> {
         .map_err(|error| error.to_string())
 }
 
-fn explain(offer: &OfferSpec, used: &[(&str, &str)], error: &jsonschema::ValidationError<'_>) -> CliError {
-    let flag_of = |property: &str| used.iter().find(|(name, _)| *name == property).map(|(_, flag)| *flag);
+/// An option and the flag that sets it.
+struct Used<'a> {
+    property: &'a str,
+    flag: &'a str,
+    given: bool,
+}
+
+fn explain(offer: &OfferSpec, used: &[Used<'_>], error: &jsonschema::ValidationError<'_>) -> CliError {
+    let find = |property: &str| used.iter().find(|used| used.property == property);
     if let jsonschema::error::ValidationErrorKind::Required { property } = error.kind() {
-        if let Some(flag) = property.as_str().and_then(flag_of) {
-            return CliError::Usage(format!("{} `{}` needs `--{flag}`", offer.role, offer.name));
+        if let Some(used) = property.as_str().and_then(find) {
+            return CliError::Usage(format!("{} `{}` needs `--{}`", offer.role, offer.name, used.flag));
         }
     }
     let path = error.instance_path().to_string();
-    let property = path.trim_start_matches('/').split('/').next().unwrap_or_default();
-    match flag_of(property) {
-        Some(flag) => refusal(offer, flag, error.to_string()),
+    match find(path.trim_start_matches('/').split('/').next().unwrap_or_default()) {
+        Some(used) if used.given => refusal(offer, used.flag, error.to_string()),
+        Some(used) => CliError::Plugin {
+            plugin: offer.plugin.clone(),
+            reason: schema::printable(&format!(
+                "the default of option `{}` of {} `{}` breaks the plugin's own rules: {error}",
+                used.property, offer.role, offer.name
+            )),
+        },
         None => CliError::Usage(format!(
             "the options of {} `{}` do not fit together: {error}",
             offer.role, offer.name

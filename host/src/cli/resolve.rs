@@ -16,11 +16,11 @@ use super::known;
 use super::namespace::{ArgValue, Namespace};
 use super::offers::{self, Role};
 use super::plan::{
-    BackendPlan, DatasetPlan, LoadPlan, LoraPlan, RampUp, RampUpStrategy, ResultPlan, ServePlan, SlaPlan,
-    TargetPlan, TokenizerPlan,
+    BackendPlan, DatasetPlan, LoadPlan, LoraPlan, ResultPlan, ServePlan, SlaPlan, TargetPlan, TokenizerPlan,
 };
 use super::plugin_flags::PluginFlags;
 use super::serve_args::{LoadArgs, ResultArgs, SamplingArgs, ServeArgs, TargetArgs};
+use crate::schedule::{RampUp, RampUpStrategy};
 
 /// Printed by the reference client when no temperature is given.
 pub const TEMPERATURE_NOTICE: &str = "WARNING: vllm bench serve no longer sets temperature==0 (greedy) in requests \
@@ -246,10 +246,8 @@ fn ramp_up(args: &LoadArgs, compat: Compat, warnings: &mut Vec<String>) -> Resul
     if strategy == RampUpStrategy::Exponential && start == 0 {
         return Err(usage("For exponential ramp-up, the start RPS cannot be 0."));
     }
-    match (u32::try_from(start), u32::try_from(end)) {
-        (Ok(start_rps), Ok(end_rps)) => Ok(Some(RampUp { strategy, start_rps, end_rps })),
-        _ => Err(usage(format!("--ramp-up-end-rps {end} is too large"))),
-    }
+    // Neither is negative.
+    Ok(Some(RampUp { strategy, start_rps: start.unsigned_abs(), end_rps: end.unsigned_abs() }))
 }
 
 fn target(args: &TargetArgs, io_threads: Option<u16>) -> Result<TargetPlan, CliError> {

@@ -8,7 +8,7 @@
 use serde_json::{Map, Value};
 
 use super::error::CliError;
-use super::offers::OfferSpec;
+use super::offers::{OfferSpec, Role};
 
 /// Most options of an offer.
 const MAX_OPTIONS: usize = 128;
@@ -210,6 +210,9 @@ fn option(offer: &OfferSpec, property: &str, schema: &Value) -> Result<PluginOpt
             _ => false,
         },
     };
+    if path && offer.role != Role::Dataset {
+        return Err("only datasets read files".to_owned());
+    }
     let help = help(object, default.as_ref());
     Ok(PluginOption {
         property: property.to_owned(),
@@ -408,7 +411,6 @@ fn is_offer_name(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::offers::Role;
     use super::*;
     use proptest::prelude::*;
     use serde_json::json;

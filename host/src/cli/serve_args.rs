@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::compat::Compat;
-use super::plan::{LoraAssignment, RampUpStrategy};
+use crate::schedule::{LoraAssignment, RampUpStrategy};
 
 /// All of them.
 #[derive(Debug, Clone, Args)]
@@ -88,7 +89,7 @@ pub(super) struct ModelArgs {
     #[arg(long, value_name = "NAME", num_args = 1..)]
     pub(super) lora_modules: Option<Vec<String>>,
     /// How adapters are assigned to requests
-    #[arg(long, value_enum, value_name = "HOW", default_value_t)]
+    #[arg(long, value_name = "HOW", default_value = "random", value_parser = lora_assignment())]
     pub(super) lora_assignment: LoraAssignment,
 }
 
@@ -124,7 +125,7 @@ pub(super) struct LoadArgs {
     #[arg(long, value_name = "N")]
     pub(super) max_concurrency: Option<i64>,
     /// Let the rate rise from --ramp-up-start-rps to --ramp-up-end-rps
-    #[arg(long, value_enum, value_name = "HOW")]
+    #[arg(long, value_name = "HOW", value_parser = ramp_up_strategy())]
     pub(super) ramp_up_strategy: Option<RampUpStrategy>,
     /// First rate of the ramp
     #[arg(long, value_name = "RPS")]
@@ -244,4 +245,18 @@ pub(super) struct GeneralArgs {
     /// Whose defaults and rules hold
     #[arg(long, value_enum, value_name = "MODE", default_value_t)]
     pub(super) compat: Compat,
+}
+
+fn lora_assignment() -> impl TypedValueParser<Value = LoraAssignment> {
+    PossibleValuesParser::new(["random", "round-robin"]).map(|name| match name.as_str() {
+        "round-robin" => LoraAssignment::RoundRobin,
+        _ => LoraAssignment::Random,
+    })
+}
+
+fn ramp_up_strategy() -> impl TypedValueParser<Value = RampUpStrategy> {
+    PossibleValuesParser::new(["linear", "exponential"]).map(|name| match name.as_str() {
+        "exponential" => RampUpStrategy::Exponential,
+        _ => RampUpStrategy::Linear,
+    })
 }

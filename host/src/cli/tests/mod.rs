@@ -7,9 +7,10 @@ use serde_json::json;
 
 use super::early::early;
 use super::offers::{OfferSpec, Role};
-use super::plan::{LoraAssignment, RampUp, RampUpStrategy, ServePlan};
+use super::plan::ServePlan;
 use super::root::{Invocation, PluginCommand, parse};
 use super::{ArgValue, CliError, Compat, TEMPERATURE_NOTICE, known};
+use crate::schedule::{LoraAssignment, RampUp, RampUpStrategy};
 use fake_offers::{acme, all_backends, offer, usual};
 
 fn invoke(line: &[&str], offers: &[OfferSpec]) -> Result<Invocation, CliError> {
@@ -438,6 +439,27 @@ fn options_of_a_third_party() {
     );
     assert_eq!(plan.dataset.grants.len(), 2);
     assert_eq!(plan.namespace.get("acme_logs_size"), Some(&ArgValue::Text("63".to_owned())));
+}
+
+#[test]
+fn a_default_opens_no_file_and_keeps_the_rules() {
+    let path = json!({"p": {"type": "string", "format": "path", "default": "/etc/passwd"}});
+    let offers = |role, properties| {
+        let mut offers = usual();
+        offers.push(offer(role, "acme", "spy", properties));
+        offers
+    };
+    let plan = serve_with(&["--dataset-name", "spy"], &offers(Role::Dataset, path.clone())).unwrap();
+    assert_eq!(plan.dataset.config, json!({"p": "/etc/passwd"}));
+    assert!(plan.dataset.grants.is_empty());
+    let plan =
+        serve_with(&["--dataset-name", "spy", "--spy-p", "a"], &offers(Role::Dataset, path.clone())).unwrap();
+    assert_eq!(plan.dataset.grants.len(), 1);
+    let error = serve_with(&[], &offers(Role::Backend, path)).unwrap_err();
+    assert!(error.contains("only datasets read files"), "{error}");
+    let odd = offers(Role::Dataset, json!({"n": {"type": "integer", "minimum": 2, "default": 1}}));
+    let error = serve_with(&["--dataset-name", "spy"], &odd).unwrap_err();
+    assert!(error.starts_with("plugin `acme`: the default of option `n`"), "{error}");
 }
 
 #[test]
