@@ -102,20 +102,20 @@ pub fn early(argv: &[String]) -> Result<Early, CliError> {
         }
     }
     let mut config = None;
-    if words.first().is_some_and(|word| word == "serve") {
-        if let Some(path) = take_config(&mut words)? {
-            if argv::scan(&words, "compat").and_then(Compat::from_name) == Some(Compat::V033) {
-                return Err(CliError::Usage(
-                    "--config does not work with `bench serve` in vLLM 0.33, where the file's words take the \
-                     place of the subcommand, and so not under --compat v0.33"
-                        .to_owned(),
-                ));
-            }
-            let mut file = ConfigFile::read(Path::new(&path))?;
-            // In front, so that the command line wins.
-            globals.splice(0..0, from_file(&mut file, &table)?);
-            config = Some(file);
+    if words.first().is_some_and(|word| word == "serve")
+        && let Some(path) = take_config(&mut words)?
+    {
+        if argv::scan(&words, "compat").and_then(Compat::from_name) == Some(Compat::V033) {
+            return Err(CliError::Usage(
+                "--config does not work with `bench serve` in vLLM 0.33, where the file's words take the place \
+                 of the subcommand, and so not under --compat v0.33"
+                    .to_owned(),
+            ));
         }
+        let mut file = ConfigFile::read(Path::new(&path))?;
+        // In front, so that the command line wins.
+        globals.splice(0..0, from_file(&mut file, &table)?);
+        config = Some(file);
     }
     let command =
         GlobalArgs::augment_args(Command::new("vbench").no_binary_name(true).args_override_self(true));

@@ -369,10 +369,10 @@ struct Used<'a> {
 
 fn explain(offer: &OfferSpec, used: &[Used<'_>], error: &jsonschema::ValidationError<'_>) -> CliError {
     let find = |property: &str| used.iter().find(|used| used.property == property);
-    if let jsonschema::error::ValidationErrorKind::Required { property } = error.kind() {
-        if let Some(used) = property.as_str().and_then(find) {
-            return CliError::Usage(format!("{} `{}` needs `--{}`", offer.role, offer.name, used.flag));
-        }
+    if let jsonschema::error::ValidationErrorKind::Required { property } = error.kind()
+        && let Some(used) = property.as_str().and_then(find)
+    {
+        return CliError::Usage(format!("{} `{}` needs `--{}`", offer.role, offer.name, used.flag));
     }
     let path = error.instance_path().to_string();
     match find(path.trim_start_matches('/').split('/').next().unwrap_or_default()) {

@@ -72,14 +72,14 @@ pub(super) fn plan(
     let target = target(&args.target, args.load.io_threads)?;
     let tokenizer = tokenizer(&args, compat, &mut warnings)?;
 
-    if let Some(path) = given.values("dataset-path").and_then(<[String]>::last) {
-        if !plugins.has_flag(dataset, "dataset-path") {
-            return Err(usage(format!(
-                "Cannot use '{}' dataset with --dataset-path. Please specify the appropriate --dataset-name \
-                 (e.g., 'sharegpt', 'custom', 'hf') for your dataset file: {path}",
-                args.dataset.dataset_name
-            )));
-        }
+    if let Some(path) = given.values("dataset-path").and_then(<[String]>::last)
+        && !plugins.has_flag(dataset, "dataset-path")
+    {
+        return Err(usage(format!(
+            "Cannot use '{}' dataset with --dataset-path. Please specify the appropriate --dataset-name (e.g., \
+             'sharegpt', 'custom', 'hf') for your dataset file: {path}",
+            args.dataset.dataset_name
+        )));
     }
     let configured = plugins.configure(dataset, given)?;
     let dataset_plan = DatasetPlan {
