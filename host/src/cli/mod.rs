@@ -1,1 +1,48 @@
-//! cli
+//! The command line: words in, resolved plan out, nothing else.
+//!
+//! It works in two stages, because plugins add flags. [`early`] finds the
+//! options that say which plugins to load; the caller loads them and describes
+//! what they offer as [`OfferSpec`]s; [`parse`] then reads everything.
+//!
+//! | file | what |
+//! |---|---|
+//! | `early` | global options before plugins are loaded, `--config` |
+//! | `argv`, `dotted` | the pre-pass: words as argparse and the reference client read them |
+//! | `config_file` | flags from a YAML, JSON or TOML file |
+//! | `known` | every flag of the reference client, in its order |
+//! | `offers`, `schema`, `plugin_flags` | from a plugin's JSON Schema to flags, and back to its config |
+//! | `serve_args`, `serve`, `resolve` | the host's own flags, and the way to the plan |
+//! | `plan`, `namespace` | the result |
+//! | `help`, `root`, `error`, `compat` | what their names say |
+//!
+//! Depends on `crate::fault`, and on `crate::schedule` for the types of a load. No module of the crate but the binary's
+//! entry depends on the parsing; those that run something depend on the plan.
+
+mod argv;
+mod compat;
+mod config_file;
+mod dotted;
+mod early;
+mod error;
+mod help;
+pub mod known;
+mod namespace;
+mod offers;
+pub mod plan;
+mod plugin_flags;
+mod resolve;
+mod root;
+mod schema;
+mod serve;
+mod serve_args;
+#[cfg(test)]
+mod tests;
+
+pub use compat::Compat;
+pub use early::{Early, GlobalArgs, PluginCache, early};
+pub use error::CliError;
+pub use namespace::{ArgValue, Namespace};
+pub use offers::{OfferSpec, Role};
+pub use plan::ServePlan;
+pub use resolve::TEMPERATURE_NOTICE;
+pub use root::{Invocation, PluginCommand, parse};
