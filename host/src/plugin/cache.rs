@@ -80,12 +80,15 @@ impl Cache {
         let Some(code) = read_own_file(&path, u64::MAX)? else {
             return Ok(None);
         };
-        deserialize(engine, &code).map(Some).map_err(|reason| format!("cannot use {}: {reason}", path.display()))
+        deserialize(engine, &code)
+            .map(Some)
+            .map_err(|reason| format!("cannot use {}: {reason}", path.display()))
     }
 
     /// Keeps compiled code.
     pub(crate) fn keep_component(&self, sha256: &str, component: &Component) -> Result<(), String> {
-        let code = component.serialize().map_err(|error| format!("cannot serialise compiled code: {error:#}"))?;
+        let code =
+            component.serialize().map_err(|error| format!("cannot serialise compiled code: {error:#}"))?;
         self.write(&self.code_path(component.engine(), sha256), &code)
     }
 
@@ -95,7 +98,9 @@ impl Cache {
         let Some(json) = read_own_file(&path, MAX_DESCRIPTION_BYTES)? else {
             return Ok(None);
         };
-        serde_json::from_slice(&json).map(Some).map_err(|error| format!("cannot use {}: {error}", path.display()))
+        serde_json::from_slice(&json)
+            .map(Some)
+            .map_err(|error| format!("cannot use {}: {error}", path.display()))
     }
 
     /// Keeps a description.
@@ -155,7 +160,10 @@ fn check_owner(metadata: &std::fs::Metadata) -> Result<(), String> {
         return Err("belongs to another user".to_owned());
     }
     if metadata.mode() & 0o022 != 0 {
-        return Err(format!("can be written by others (mode {:03o}; `chmod go-w` mends it)", metadata.mode() & 0o777));
+        return Err(format!(
+            "can be written by others (mode {:03o}; `chmod go-w` mends it)",
+            metadata.mode() & 0o777
+        ));
     }
     Ok(())
 }
@@ -182,7 +190,10 @@ fn read_own_file(path: &Path, max_bytes: u64) -> Result<Option<Vec<u8>>, String>
     Ok(Some(content))
 }
 
-#[allow(unsafe_code, reason = "the engine cannot check native code; who may have written it is checked instead")]
+#[allow(
+    unsafe_code,
+    reason = "the engine cannot check native code; who may have written it is checked instead"
+)]
 fn deserialize(engine: &Engine, code: &[u8]) -> Result<Component, String> {
     // SAFETY: `deserialize` requires that `code` is what `Component::serialize`
     // returned, unaltered. The bytes were read into memory of ours, so nobody

@@ -5,8 +5,8 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::contract::{
-    Attachments, Body, Condition, Description, Endpoint, FailureText, Header, Media, Offer, Parsed, Plan, Prompt,
-    RequestOut, Response, Role, Sample, Summary, Test, Turn, Twister, Verdict,
+    Attachments, Body, Condition, Description, Endpoint, FailureText, Header, Media, Offer, Parsed, Plan,
+    Prompt, RequestOut, Response, Role, Sample, Summary, Test, Turn, Twister, Verdict,
 };
 use super::text;
 
@@ -61,7 +61,11 @@ pub(crate) fn description(description: &Description, roles: &[Role]) -> Result<(
         }
         sentence("an offer's summary", &offer.summary)?;
         if !roles.contains(&offer.role) {
-            return Err(format!("it offers {} `{}` but does not export that interface", offer.role.name(), offer.name));
+            return Err(format!(
+                "it offers {} `{}` but does not export that interface",
+                offer.role.name(),
+                offer.name
+            ));
         }
         schema(offer)?;
     }
@@ -107,7 +111,8 @@ pub(crate) fn schema_text(offer: &str, json: &str) -> Result<serde_json::Map<Str
     if json.len() > MAX_SCHEMA_BYTES {
         return Err(format!("the schema of `{}` is longer than {MAX_SCHEMA_BYTES} bytes", shown(offer)));
     }
-    serde_json::from_str(json).map_err(|error| format!("the schema of `{}` is no JSON object: {error}", shown(offer)))
+    serde_json::from_str(json)
+        .map_err(|error| format!("the schema of `{}` is no JSON object: {error}", shown(offer)))
 }
 
 pub(crate) fn samples(samples: &[Sample], max: u32) -> Result<(), Broken> {
@@ -213,7 +218,10 @@ fn headers(headers: &[Header]) -> Result<(), Broken> {
     at_most("headers", headers.len(), MAX_ITEMS)?;
     for header in headers {
         if !is_token(&header.name) {
-            return Err(format!("header name `{}` holds a character that names cannot hold", shown(&header.name)));
+            return Err(format!(
+                "header name `{}` holds a character that names cannot hold",
+                shown(&header.name)
+            ));
         }
         if HOST_HEADERS.iter().any(|name| header.name.eq_ignore_ascii_case(name)) {
             return Err(format!("header `{}` is the host's own", header.name));
@@ -296,7 +304,11 @@ pub(crate) fn requests(requests: &[RequestOut], asked: usize) -> Result<(), Brok
     }
     requests.iter().enumerate().try_for_each(|(index, request)| {
         let checked = headers(&request.headers).and_then(|()| body(&request.body)).and_then(|()| {
-            if request.input_sequences == 0 { Err("a request holds at least one input".into()) } else { Ok(()) }
+            if request.input_sequences == 0 {
+                Err("a request holds at least one input".into())
+            } else {
+                Ok(())
+            }
         });
         checked.map_err(|rule| format!("request {index} of the batch: {rule}"))
     })
@@ -374,7 +386,8 @@ fn not_negative(what: &str, value: f64) -> Result<(), Broken> {
 }
 
 fn name(what: &str, name: &str) -> Result<(), Broken> {
-    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_';
+    let allowed =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_';
     if (1..=MAX_NAME_BYTES).contains(&name.len()) && name.bytes().all(allowed) {
         return Ok(());
     }
@@ -444,8 +457,19 @@ mod tests {
             assert_eq!(path(good), Ok(()), "{good}");
         }
         for bad in [
-            "", "v1", "http://evil/", "//evil/v1", "/a/../b", "/a/%2e%2E/b", "/..", "/a\r\nHost: x", "/a b", "/a#b",
-            "/a\\..\\b", "/ä", "/x%2f..%2fy",
+            "",
+            "v1",
+            "http://evil/",
+            "//evil/v1",
+            "/a/../b",
+            "/a/%2e%2E/b",
+            "/..",
+            "/a\r\nHost: x",
+            "/a b",
+            "/a#b",
+            "/a\\..\\b",
+            "/ä",
+            "/x%2f..%2fy",
         ] {
             assert!(path(bad).is_err(), "{bad}");
         }
@@ -456,8 +480,15 @@ mod tests {
         assert_eq!(headers(&header("Content-Type", "application/json")), Ok(()));
         assert_eq!(headers(&header("x-title", "käse")), Ok(()));
         for (name, value) in [
-            ("Host", "x"), ("content-LENGTH", "1"), ("Transfer-Encoding", "chunked"), ("Connection", "close"),
-            ("Authorization", "Bearer x"), ("a b", "x"), ("", "x"), ("x\r\ny", "x"), ("x", "a\r\nHost: evil"),
+            ("Host", "x"),
+            ("content-LENGTH", "1"),
+            ("Transfer-Encoding", "chunked"),
+            ("Connection", "close"),
+            ("Authorization", "Bearer x"),
+            ("a b", "x"),
+            ("", "x"),
+            ("x\r\ny", "x"),
+            ("x", "a\r\nHost: evil"),
             ("x", "a\0"),
         ] {
             assert!(headers(&header(name, value)).is_err(), "{name}: {value}");
@@ -467,7 +498,10 @@ mod tests {
     #[test]
     fn token_events_ascend_within_the_response() {
         let event = |event| TokenEvent { event, kind: TokenKind::Content, tokens: 1 };
-        let parsed = |events: &[u32]| Parsed { tokens: events.iter().map(|&e| event(e)).collect(), ..Parsed::default() };
+        let parsed = |events: &[u32]| Parsed {
+            tokens: events.iter().map(|&e| event(e)).collect(),
+            ..Parsed::default()
+        };
         assert_eq!(super::parsed(&parsed(&[0, 2]), 3), Ok(()));
         assert!(super::parsed(&parsed(&[0, 2]), 2).is_err());
         assert!(super::parsed(&parsed(&[1, 1]), 3).is_err());

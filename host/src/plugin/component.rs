@@ -173,7 +173,8 @@ fn roles_and_version(source_name: &str, exports: &[String]) -> Result<(Vec<Role>
             exports: match exports {
                 [] => "nothing".to_owned(),
                 some => {
-                    let shown: Vec<_> = some.iter().take(5).map(|n| format!("`{}`", super::text::one_line(n, 100))).collect();
+                    let shown: Vec<_> =
+                        some.iter().take(5).map(|n| format!("`{}`", super::text::one_line(n, 100))).collect();
                     let rest = if some.len() > 5 { ", …" } else { "" };
                     format!("{}{rest}", shown.join(", "))
                 }
@@ -215,7 +216,9 @@ fn roles_and_version(source_name: &str, exports: &[String]) -> Result<(Vec<Role>
 /// What an import gets, or why it gets nothing, to be read after "which".
 fn access(name: &str, roles: &[Role]) -> Result<Access, String> {
     let Some(parsed) = Name::parse(name) else {
-        return Err("is nothing that a plugin can get; a plugin imports `vbench:plugin` and WASI 0.2 only".into());
+        return Err(
+            "is nothing that a plugin can get; a plugin imports `vbench:plugin` and WASI 0.2 only".into()
+        );
     };
     let for_role = |role: Role| {
         if roles.contains(&role) {
@@ -230,7 +233,10 @@ fn access(name: &str, roles: &[Role]) -> Result<Access, String> {
         ("vbench:plugin", "results") => for_role(Role::Sla),
         ("vbench:plugin", _) => Err(format!("this vbench does not have (it has plugin API {SUPPORTED})")),
         // WASI 0.3 is another thing under the same names.
-        (package, _) if package.starts_with("wasi:") && !parsed.version.as_ref().is_some_and(|v| v.major == 0 && v.minor == 2) => {
+        (package, _)
+            if package.starts_with("wasi:")
+                && !parsed.version.as_ref().is_some_and(|v| v.major == 0 && v.minor == 2) =>
+        {
             Err("is not of WASI 0.2, the only WASI that plugins get".into())
         }
         ("wasi:sockets" | "wasi:http", _) => Ok(Access::Denied),

@@ -49,8 +49,12 @@ fn config() -> Config {
     config
 }
 
-static TICKER: Ticker =
-    Ticker { running: AtomicUsize::new(0), asleep: AtomicBool::new(false), lock: Mutex::new(()), wake: Condvar::new() };
+static TICKER: Ticker = Ticker {
+    running: AtomicUsize::new(0),
+    asleep: AtomicBool::new(false),
+    lock: Mutex::new(()),
+    wake: Condvar::new(),
+};
 
 /// Moves the engine's epoch every [`TICK`] while a call is running, and sleeps
 /// when none is, so that a quiet process has no timer to disturb a measurement.

@@ -150,7 +150,12 @@ impl fmt::Display for ErrorKind {
                 write!(f, "stopped after {} s, the time limit of this call", budget.as_secs_f64())
             }
             Self::OutOfMemory { limit_bytes, wanted_bytes } => {
-                write!(f, "wants {} of memory and may have {}", mebibytes(*wanted_bytes), mebibytes(*limit_bytes))
+                write!(
+                    f,
+                    "wants {} of memory and may have {}",
+                    mebibytes(*wanted_bytes),
+                    mebibytes(*limit_bytes)
+                )
             }
             Self::OutOfTable { limit_elements, wanted_elements } => {
                 write!(f, "wants a table of {wanted_elements} elements and may have {limit_elements}")

@@ -120,13 +120,13 @@ impl Live {
         self.dead
     }
 
-    /// The data of the store.
-    pub(crate) fn sandbox(&mut self) -> &mut Sandbox {
-        self.store.data_mut()
-    }
-
     fn error(&self, call: &'static str, kind: ErrorKind) -> PluginError {
-        PluginError { plugin: self.plugin.to_string(), call: Some(call), kind, output: self.store.data().output() }
+        PluginError {
+            plugin: self.plugin.to_string(),
+            call: Some(call),
+            kind,
+            output: self.store.data().output(),
+        }
     }
 
     fn classify(&self, error: &wasmtime::Error, budget: Duration) -> ErrorKind {

@@ -47,7 +47,11 @@ pub(crate) fn deny(
                         defined.push(resource);
                     }
                     if is_new && is_denied(name) {
-                        linker.instance(name)?.resource(item, ResourceType::host::<NetworkCall>(), |_, _| Ok(()))?;
+                        linker.instance(name)?.resource(
+                            item,
+                            ResourceType::host::<NetworkCall>(),
+                            |_, _| Ok(()),
+                        )?;
                     }
                 }
                 ComponentItem::ComponentFunc(_) if is_denied(name) => {

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::contract::{
-    BackendArgs, CriterionArgs, DatasetArgs, Description, Endpoint, Json, Parsed, RequestIn, RequestOut, Response,
-    Role, Sample, Summary, Verdict,
+    BackendArgs, CriterionArgs, DatasetArgs, Description, Endpoint, Json, Parsed, RequestIn, RequestOut,
+    Response, Role, Sample, Summary, Verdict,
 };
 use super::cost::Ledger;
 use super::error::PluginError;

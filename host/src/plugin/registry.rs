@@ -147,7 +147,8 @@ impl Plugins {
                 v0_1::VERSION
             ));
         }
-        let label = path.file_stem().map_or_else(|| shown.clone(), |stem| stem.to_string_lossy().into_owned());
+        let label =
+            path.file_stem().map_or_else(|| shown.clone(), |stem| stem.to_string_lossy().into_owned());
         let mut around = self.surroundings(&text::one_line(&label, 64));
         let (description, prepared) = self.describe(&shown, &wasm, &inspection, &around)?;
         around.label = description.name.as_str().into();
@@ -231,7 +232,10 @@ impl Plugins {
 
     /// What each plugin has cost so far, by its name; those never called are left out.
     pub fn costs(&self) -> Vec<(String, Costs)> {
-        let costs = self.plugins.iter().map(|plugin| (plugin.description.name.clone(), plugin.around.ledger.snapshot()));
+        let costs = self
+            .plugins
+            .iter()
+            .map(|plugin| (plugin.description.name.clone(), plugin.around.ledger.snapshot()));
         costs.filter(|(_, costs)| !costs.calls.is_empty()).collect()
     }
 
@@ -274,7 +278,10 @@ impl Plugins {
                 known.sort_unstable();
                 known.dedup();
                 let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-                PluginError::load(name, LoadError::NoSuchOffer { role, name: text::one_line(name, 100), known })
+                PluginError::load(
+                    name,
+                    LoadError::NoSuchOffer { role, name: text::one_line(name, 100), known },
+                )
             })
     }
 
@@ -284,7 +291,8 @@ impl Plugins {
         for offer in &new.offers {
             for plugin in &self.plugins {
                 let Some(other) = plugin.description.offers.iter().find(|other| {
-                    other.role == offer.role && (other.name == offer.name || other.aliases.contains(&offer.name))
+                    other.role == offer.role
+                        && (other.name == offer.name || other.aliases.contains(&offer.name))
                 }) else {
                     continue;
                 };
@@ -354,7 +362,12 @@ impl Plugins {
         Ok(prepared)
     }
 
-    fn compile(&self, shown: &str, wasm: &[u8], inspection: &Inspection) -> Result<Arc<dyn Prepared>, LoadError> {
+    fn compile(
+        &self,
+        shown: &str,
+        wasm: &[u8],
+        inspection: &Inspection,
+    ) -> Result<Arc<dyn Prepared>, LoadError> {
         let engine = engine()?;
         let cached = match self.cache().map(|cache| cache.component(engine, &inspection.sha256)) {
             Some(Ok(component)) => component,
@@ -396,7 +409,9 @@ impl Plugins {
     }
 
     fn warn_of_cache(&self, reason: &str) {
-        self.warn(format!("plugin cache: {reason}; compiling in memory (`--plugin-cache off` silences this)"));
+        self.warn(format!(
+            "plugin cache: {reason}; compiling in memory (`--plugin-cache off` silences this)"
+        ));
     }
 }
 
@@ -439,8 +454,7 @@ fn own_version() -> semver::Version {
 
 /// Reads a plugin file that is a file, and not too large.
 fn read(path: &Path, limit_bytes: u64) -> Result<Vec<u8>, LoadError> {
-    let unreadable =
-        |reason: String| LoadError::NotReadable { path: path.to_owned(), reason };
+    let unreadable = |reason: String| LoadError::NotReadable { path: path.to_owned(), reason };
     let io = |error: std::io::Error| unreadable(error.to_string());
     // A named pipe would block in `open` otherwise.
     let nonblock = rustix::fs::OFlags::NONBLOCK.bits() as i32;

@@ -107,8 +107,8 @@ impl BackendClient for Client {
         let asked = requests.len();
         let requests: Vec<exported::RequestIn> = requests.into_iter().map(Into::into).collect();
         let result = self.revive().and_then(|Open { live, guest, client }| {
-            let built =
-                live.call_fallible(CALL, budget, |store| guest.client().call_build(store, *client, &requests))?;
+            let built = live
+                .call_fallible(CALL, budget, |store| guest.client().call_build(store, *client, &requests))?;
             let built: Vec<RequestOut> = built.into_iter().map(Into::into).collect();
             check::requests(&built, asked).map_err(|rule| live.reject(CALL, rule))?;
             Ok(built)

@@ -209,9 +209,11 @@ fn conditions(conditions: Vec<backend::Condition>) -> Result<Vec<c::Condition>, 
                 backend::Test::Present => c::Test::Present,
                 backend::Test::Absent => c::Test::Absent,
                 backend::Test::Truthy => c::Test::Truthy,
-                backend::Test::Equals(json) => c::Test::Equals(serde_json::from_str(&json).map_err(|error| {
-                    format!("the value that `{}` is to equal is no JSON: {error}", condition.pointer)
-                })?),
+                backend::Test::Equals(json) => {
+                    c::Test::Equals(serde_json::from_str(&json).map_err(|error| {
+                        format!("the value that `{}` is to equal is no JSON: {error}", condition.pointer)
+                    })?)
+                }
             };
             Ok(c::Condition { pointer: condition.pointer, test })
         })
@@ -321,8 +323,11 @@ impl From<c::Response> for backend::Response {
 
 impl From<backend::Parsed> for c::Parsed {
     fn from(parsed: backend::Parsed) -> Self {
-        let token =
-            |token: backend::TokenEvent| c::TokenEvent { event: token.event, kind: token.kind.into(), tokens: token.tokens };
+        let token = |token: backend::TokenEvent| c::TokenEvent {
+            event: token.event,
+            kind: token.kind.into(),
+            tokens: token.tokens,
+        };
         let usage = |usage: types::Usage| c::Usage {
             output_tokens: usage.output_tokens,
             prompt_tokens: usage.prompt_tokens,

@@ -104,7 +104,9 @@ impl Criterion for Judge {
     fn objective(&mut self, run: &Arc<dyn RunView>) -> Result<f64, PluginError> {
         const CALL: &str = "sla.objective";
         let objective = self.live.call_fallible(CALL, self.time, |store| {
-            lend_one(store, run, |store, run| self.guest.criterion().call_objective(store, self.criterion, run))
+            lend_one(store, run, |store, run| {
+                self.guest.criterion().call_objective(store, self.criterion, run)
+            })
         })?;
         check::finite("the objective", objective).map_err(|rule| self.live.reject(CALL, rule))?;
         Ok(objective)

@@ -55,8 +55,9 @@ pub(crate) fn prepare(
     let mut linker = Linker::new(component.engine());
     sandbox::add_wasi(&mut linker).map_err(misfit)?;
     services::add_contract(&mut linker).map_err(misfit)?;
-    let is_denied =
-        |name: &str| inspection.imports.iter().any(|import| import.access == Access::Denied && import.name == name);
+    let is_denied = |name: &str| {
+        inspection.imports.iter().any(|import| import.access == Access::Denied && import.name == name)
+    };
     network::deny(&mut linker, component, is_denied).map_err(misfit)?;
     let pre = linker.instantiate_pre(component).map_err(misfit)?;
     let has = |role| inspection.roles.contains(&role);
@@ -88,7 +89,12 @@ struct Maker {
 
 impl Maker {
     /// A fresh instance in a fresh sandbox.
-    fn make(&self, mounts: &[Mount], services: Services, budget: Duration) -> Result<(Live, Instance), PluginError> {
+    fn make(
+        &self,
+        mounts: &[Mount],
+        services: Services,
+        budget: Duration,
+    ) -> Result<(Live, Instance), PluginError> {
         let plan = SandboxPlan {
             plugin: &self.around.label,
             limits: self.limits,
@@ -129,9 +135,8 @@ impl Prepared for Plugin {
         let limits = around.limits.of(self.roles[0]);
         let budget = around.limits.time.describe;
         let (mut live, instance) = self.maker(around, limits, 0).make(&[], Services::default(), budget)?;
-        let description = live.call(CALL, budget, |mut store| {
-            self.meta.load(&mut store, &instance)?.call_describe(store)
-        })?;
+        let description =
+            live.call(CALL, budget, |mut store| self.meta.load(&mut store, &instance)?.call_describe(store))?;
         convert::description(description)
             .and_then(|description| check::description(&description, &self.roles).map(|()| description))
             .map_err(|rule| live.reject(CALL, rule))

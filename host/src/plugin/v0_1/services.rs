@@ -65,7 +65,10 @@ fn token_lists(lists: tokenizer::TokenLists) -> Result<TokenLists, ContractError
     if ascending && ends.last().copied().unwrap_or(0) as usize == ids.len() {
         Ok(TokenLists { ids, ends })
     } else {
-        Err(ContractError::new(Cause::Internal, "the ends of token lists have to ascend to the number of ids"))
+        Err(ContractError::new(
+            Cause::Internal,
+            "the ends of token lists have to ascend to the number of ids",
+        ))
     }
 }
 
@@ -75,8 +78,8 @@ fn given_back(lists: TokenLists) -> tokenizer::TokenLists {
 
 impl tokenizer::Host for Sandbox {
     fn describe(&mut self) -> wasmtime::Result<Option<tokenizer::Info>> {
-        Ok(self.serve(|services| services.tokenizer.as_ref().map(|tokenizer| tokenizer.describe())).map(|info| {
-            tokenizer::Info {
+        Ok(self.serve(|services| services.tokenizer.as_ref().map(|tokenizer| tokenizer.describe())).map(
+            |info| tokenizer::Info {
                 name: info.name,
                 vocab_size: info.vocab_size,
                 full_vocab_size: info.full_vocab_size,
@@ -84,8 +87,8 @@ impl tokenizer::Host for Sandbox {
                 added_special_ids: info.added_special_ids,
                 specials_per_sequence: info.specials_per_sequence,
                 has_chat_template: info.has_chat_template,
-            }
-        }))
+            },
+        ))
     }
 
     fn vocabulary_ids(&mut self) -> Answer<Vec<u32>> {
@@ -176,7 +179,12 @@ impl table::HostRows for Sandbox {
         Ok(self.serve(|_| rows.columns()).map_err(Into::into))
     }
 
-    fn read(&mut self, rows: Resource<OpenRows>, indices: Vec<u64>, columns: Vec<String>) -> Answer<Vec<String>> {
+    fn read(
+        &mut self,
+        rows: Resource<OpenRows>,
+        indices: Vec<u64>,
+        columns: Vec<String>,
+    ) -> Answer<Vec<String>> {
         let rows = self.rows(&rows)?;
         Ok(self.serve(|_| rows.read(&indices, &columns)).map_err(Into::into))
     }
