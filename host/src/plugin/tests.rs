@@ -92,8 +92,16 @@ impl Guest {
               (func $next (param "self" (borrow $source)) (canon lift (core func $i "self")))
               (instance $meta (export "role" (type $role)) (export "offer" (type $offer))
                 (export "description" (type $description)) (export "describe" (func $describe)))
-              (instance $dataset (export "source" (type $source)) (export "[static]source.open" (func $open))
-                (export "[method]source.next" (func $next)) (export "[method]source.finish" (func $next)))
+              (component $dataset_shim
+                (import "source" (type $source (sub resource)))
+                (import "open" (func $open))
+                (import "next" (func $next (param "self" (borrow $source))))
+                (export $named "source" (type $source))
+                (export "[static]source.open" (func $open))
+                (export "[method]source.next" (func $next) (func (param "self" (borrow $named))))
+                (export "[method]source.finish" (func $next) (func (param "self" (borrow $named)))))
+              (instance $dataset (instantiate $dataset_shim
+                (with "source" (type $source)) (with "open" (func $open)) (with "next" (func $next))))
               {exports})"#
         );
         wat_bytes(&text)
