@@ -1,0 +1,229 @@
+//! The host's side of what plugins of this version import.
+
+use std::sync::Arc;
+
+use wasmtime::component::{HasSelf, Linker, Resource};
+
+use super::bindings::imported::{log, results, table, tokenizer, types};
+use crate::plugin::contract::{Cause, ContractError};
+use crate::plugin::sandbox::Sandbox;
+use crate::plugin::services::{
+    Chat, LogLevel, RunView, TableFormat, TableRows, TokenLists, TokenizerService,
+};
+
+/// Rows that a plugin has open.
+pub struct OpenRows(Arc<dyn TableRows>);
+
+/// A run that a criterion looks at.
+pub struct FinishedRun(pub(super) Arc<dyn RunView>);
+
+/// Links all interfaces of the contract. Which of them a component may import
+/// was checked when it was read.
+pub(super) fn add_contract(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
+    log::add_to_linker::<_, HasSelf<Sandbox>>(linker, |sandbox| sandbox)?;
+    tokenizer::add_to_linker::<_, HasSelf<Sandbox>>(linker, |sandbox| sandbox)?;
+    table::add_to_linker::<_, HasSelf<Sandbox>>(linker, |sandbox| sandbox)?;
+    results::add_to_linker::<_, HasSelf<Sandbox>>(linker, |sandbox| sandbox)
+}
+
+impl types::Host for Sandbox {}
+
+impl log::Host for Sandbox {
+    fn log(&mut self, level: log::Level, message: String) -> wasmtime::Result<()> {
+        let level = match level {
+            log::Level::Debug => LogLevel::Debug,
+            log::Level::Info => LogLevel::Info,
+            log::Level::Warn => LogLevel::Warn,
+        };
+        self.log(level, &message);
+        Ok(())
+    }
+}
+
+/// Answer of a service function: a trap, or what the contract says.
+type Answer<T> = wasmtime::Result<Result<T, types::Error>>;
+
+/// Runs `ask` on the run's tokenizer, off the plugin's time.
+fn with_tokenizer<T>(
+    sandbox: &mut Sandbox,
+    ask: impl FnOnce(&dyn TokenizerService) -> Result<T, ContractError>,
+) -> Answer<T> {
+    Ok(sandbox
+        .serve(|services| match &services.tokenizer {
+            Some(tokenizer) => ask(tokenizer.as_ref()),
+            None => Err(ContractError::new(
+                Cause::Config,
+                "this dataset needs a tokenizer, and the run has none (`--skip-tokenizer-init`)",
+            )),
+        })
+        .map_err(Into::into))
+}
+
+fn token_lists(lists: tokenizer::TokenLists) -> Result<TokenLists, ContractError> {
+    let tokenizer::TokenLists { ids, ends } = lists;
+    let ascending = ends.windows(2).all(|pair| pair[0] <= pair[1]);
+    if ascending && ends.last().copied().unwrap_or(0) as usize == ids.len() {
+        Ok(TokenLists { ids, ends })
+    } else {
+        Err(ContractError::new(
+            Cause::Internal,
+            "the ends of token lists have to ascend to the number of ids",
+        ))
+    }
+}
+
+fn given_back(lists: TokenLists) -> tokenizer::TokenLists {
+    tokenizer::TokenLists { ids: lists.ids, ends: lists.ends }
+}
+
+impl tokenizer::Host for Sandbox {
+    fn describe(&mut self) -> wasmtime::Result<Option<tokenizer::Info>> {
+        Ok(self.serve(|services| services.tokenizer.as_ref().map(|tokenizer| tokenizer.describe())).map(
+            |info| tokenizer::Info {
+                name: info.name,
+                vocab_size: info.vocab_size,
+                full_vocab_size: info.full_vocab_size,
+                special_ids: info.special_ids,
+                added_special_ids: info.added_special_ids,
+                specials_per_sequence: info.specials_per_sequence,
+                has_chat_template: info.has_chat_template,
+            },
+        ))
+    }
+
+    fn vocabulary_ids(&mut self) -> Answer<Vec<u32>> {
+        with_tokenizer(self, |tokenizer| tokenizer.vocabulary_ids())
+    }
+
+    fn count(&mut self, texts: Vec<String>, add_special_tokens: bool) -> Answer<Vec<u32>> {
+        with_tokenizer(self, |tokenizer| tokenizer.count(&texts, add_special_tokens))
+    }
+
+    fn encode(&mut self, texts: Vec<String>, add_special_tokens: bool) -> Answer<tokenizer::TokenLists> {
+        with_tokenizer(self, |tokenizer| tokenizer.encode(&texts, add_special_tokens).map(given_back))
+    }
+
+    fn decode(&mut self, tokens: tokenizer::TokenLists, skip_special_tokens: bool) -> Answer<Vec<String>> {
+        with_tokenizer(self, |tokenizer| tokenizer.decode(&token_lists(tokens)?, skip_special_tokens))
+    }
+
+    fn round_trip(&mut self, tokens: tokenizer::TokenLists) -> Answer<tokenizer::Round> {
+        with_tokenizer(self, |tokenizer| {
+            let round = tokenizer.round_trip(&token_lists(tokens)?)?;
+            Ok(tokenizer::Round { texts: round.texts, tokens: given_back(round.tokens) })
+        })
+    }
+
+    fn render_chat(
+        &mut self,
+        chats: Vec<tokenizer::Chat>,
+        add_generation_prompt: bool,
+        template_options: Option<String>,
+    ) -> Answer<Vec<String>> {
+        let chats: Vec<_> =
+            chats.into_iter().map(|chat| Chat { messages: chat.messages, tools: chat.tools }).collect();
+        with_tokenizer(self, |tokenizer| {
+            tokenizer.render_chat(&chats, add_generation_prompt, template_options.as_deref())
+        })
+    }
+}
+
+impl Sandbox {
+    /// The rows behind a handle; a trap if the handle is not one.
+    fn rows(&self, rows: &Resource<OpenRows>) -> wasmtime::Result<Arc<dyn TableRows>> {
+        Ok(self.table.get(rows)?.0.clone())
+    }
+
+    fn run(&self, run: &Resource<FinishedRun>) -> wasmtime::Result<Arc<dyn RunView>> {
+        Ok(self.table.get(run)?.0.clone())
+    }
+}
+
+impl table::Host for Sandbox {}
+
+impl table::HostRows for Sandbox {
+    fn open(
+        &mut self,
+        config_key: String,
+        member: Option<String>,
+        format: table::Format,
+    ) -> Answer<Resource<OpenRows>> {
+        let format = match format {
+            table::Format::Auto => TableFormat::Auto,
+            table::Format::Json => TableFormat::Json,
+            table::Format::Jsonl => TableFormat::Jsonl,
+            table::Format::Csv => TableFormat::Csv,
+            table::Format::Parquet => TableFormat::Parquet,
+            table::Format::Lines => TableFormat::Lines,
+        };
+        let opened = self.serve(|services| match &services.tables {
+            Some(tables) => tables.open(&config_key, member.as_deref(), format),
+            None => Err(ContractError {
+                config_key: Some(config_key.clone()),
+                ..ContractError::new(Cause::Config, "no file was given")
+            }),
+        });
+        Ok(match opened {
+            Ok(rows) => Ok(self.table.push(OpenRows(rows))?),
+            Err(error) => Err(error.into()),
+        })
+    }
+
+    fn count(&mut self, rows: Resource<OpenRows>) -> wasmtime::Result<u64> {
+        let rows = self.rows(&rows)?;
+        Ok(self.serve(|_| rows.count()))
+    }
+
+    fn columns(&mut self, rows: Resource<OpenRows>) -> Answer<Vec<String>> {
+        let rows = self.rows(&rows)?;
+        Ok(self.serve(|_| rows.columns()).map_err(Into::into))
+    }
+
+    fn read(
+        &mut self,
+        rows: Resource<OpenRows>,
+        indices: Vec<u64>,
+        columns: Vec<String>,
+    ) -> Answer<Vec<String>> {
+        let rows = self.rows(&rows)?;
+        Ok(self.serve(|_| rows.read(&indices, &columns)).map_err(Into::into))
+    }
+
+    fn lengths(&mut self, rows: Resource<OpenRows>, column: String) -> Answer<Vec<i64>> {
+        let rows = self.rows(&rows)?;
+        Ok(self.serve(|_| rows.lengths(&column)).map_err(Into::into))
+    }
+
+    fn locate(&mut self, rows: Resource<OpenRows>, index: u64) -> wasmtime::Result<types::Location> {
+        let rows = self.rows(&rows)?;
+        Ok(self.serve(|_| rows.locate(index)).into())
+    }
+
+    fn drop(&mut self, rows: Resource<OpenRows>) -> wasmtime::Result<()> {
+        self.table.delete(rows)?;
+        Ok(())
+    }
+}
+
+impl results::Host for Sandbox {}
+
+impl results::HostRun for Sandbox {
+    fn metric(&mut self, run: Resource<FinishedRun>, key: String) -> wasmtime::Result<Option<f64>> {
+        let run = self.run(&run)?;
+        Ok(self.serve(|_| run.metric(&key)))
+    }
+
+    fn column(&mut self, run: Resource<FinishedRun>, name: String) -> wasmtime::Result<Option<Vec<f64>>> {
+        let run = self.run(&run)?;
+        Ok(self.serve(|_| run.column(&name)))
+    }
+
+    fn requests(&mut self, run: Resource<FinishedRun>) -> wasmtime::Result<u32> {
+        Ok(self.run(&run)?.requests())
+    }
+
+    fn drop(&mut self, run: Resource<FinishedRun>) -> wasmtime::Result<()> {
+        self.table.delete(run)?;
+        Ok(())
+    }
+}
