@@ -18,6 +18,7 @@ pub mod fault;
 pub mod metrics;
 pub mod mock;
 pub mod plugin;
+pub mod plugins;
 pub mod record;
 pub mod report;
 pub mod run;
