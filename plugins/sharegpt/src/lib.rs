@@ -85,7 +85,8 @@ impl Dataset for ShareGpt {
     }
 
     fn finish(&mut self) -> Result<Summary> {
-        let mut summary = Summary { python_random: Some(rules::python_state(&self.random)), ..Summary::default() };
+        let mut summary =
+            Summary { python_random: Some(rules::python_state(&self.random)), ..Summary::default() };
         if self.skipped > 0 {
             let reason = "too short or too long to be asked".into();
             summary.skipped.push(vbench_plugin::dataset::Skip { reason, count: self.skipped });
@@ -119,7 +120,8 @@ impl ShareGpt {
     fn sample(&mut self) -> Result<Vec<Sample>> {
         let wanted = usize::try_from(self.cx.count).unwrap_or(0);
         let turns = self.rows.lengths("conversations")?;
-        let mut order: Vec<u64> = (0u64..).zip(turns).filter(|&(_, turns)| turns >= 2).map(|(row, _)| row).collect();
+        let mut order: Vec<u64> =
+            (0u64..).zip(turns).filter(|&(_, turns)| turns >= 2).map(|(row, _)| row).collect();
         if !self.config.disable_shuffle {
             self.random.shuffle(&mut order);
         }
@@ -127,7 +129,8 @@ impl ShareGpt {
         let mut rest = order.as_slice();
         while samples.len() < wanted && !rest.is_empty() {
             // A few more than are missing, as some will be too short or too long.
-            let (rows, later) = rest.split_at(rest.len().min((wanted - samples.len()).saturating_mul(2).clamp(32, 1024)));
+            let (rows, later) =
+                rest.split_at(rest.len().min((wanted - samples.len()).saturating_mul(2).clamp(32, 1024)));
             rest = later;
             self.add(rows, wanted, &mut samples)?;
         }
@@ -176,7 +179,8 @@ impl ShareGpt {
     /// The texts of the first two messages, whoever wrote them.
     fn first_two(&self, row: &Row, index: u64) -> Result<(String, String)> {
         let text = |number: usize| {
-            let message = row.conversations.get(number).map(|message| serde_json::from_str::<Message>(message.get()));
+            let message =
+                row.conversations.get(number).map(|message| serde_json::from_str::<Message>(message.get()));
             match message {
                 Some(Ok(message)) => Ok(message.value),
                 _ => Err(Error::input("a message has no text in `value`")
@@ -190,10 +194,13 @@ impl ShareGpt {
     fn attachments(&self, row: Row, index: u64) -> Result<Attachments> {
         let is_there = |value: &serde_json::Value| !value.is_null() && value.as_str() != Some("");
         let image = row.image.filter(is_there).map(|value| (MediaKind::Image, "image", value));
-        let found = image.or_else(|| row.video.filter(is_there).map(|value| (MediaKind::Video, "video", value)));
+        let found =
+            image.or_else(|| row.video.filter(is_there).map(|value| (MediaKind::Video, "video", value)));
         match found {
             None => Ok(Attachments::None),
-            Some((kind, _, serde_json::Value::String(text))) => Ok(Attachments::One(rules::media(kind, &text))),
+            Some((kind, _, serde_json::Value::String(text))) => {
+                Ok(Attachments::One(rules::media(kind, &text)))
+            }
             Some((_, column, _)) => Err(Error::input(format!("`{column}` is neither an address nor a path"))
                 .at(self.rows.locate(index).column(column))),
         }

@@ -113,7 +113,11 @@ fn samples_are_those_of_the_reference_client() {
             let turn = &sample.turns[0];
             let name = format!("{} {}", case.case, recorded.request_id);
             assert_eq!(sample.id.as_deref(), Some(recorded.request_id.as_str()), "{name}");
-            assert_eq!((turn.prompt_tokens, turn.output_tokens), (recorded.prompt_len, recorded.output_len), "{name}");
+            assert_eq!(
+                (turn.prompt_tokens, turn.output_tokens),
+                (recorded.prompt_len, recorded.output_len),
+                "{name}"
+            );
             let text = rows[recorded.row]["conversations"][0]["value"].as_str().unwrap();
             match &turn.prompt {
                 Prompt::Text(prompt) => assert_eq!(prompt, text, "{name}"),

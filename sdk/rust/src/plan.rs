@@ -7,8 +7,8 @@
 use serde_json::Value;
 
 use crate::backend::{
-    Condition, ErrorRule, FailureText, Parsed, Plan, Response, TerminalRule, Test, TokenEvent, TokenKind, TokenRule,
-    Usage, UsageRule,
+    Condition, ErrorRule, FailureText, Parsed, Plan, Response, TerminalRule, Test, TokenEvent, TokenKind,
+    TokenRule, Usage, UsageRule,
 };
 
 impl Condition {
@@ -38,9 +38,8 @@ impl Condition {
             Test::Present => value.is_some(),
             Test::Absent => value.is_none(),
             Test::Truthy => value.is_some_and(is_truthy),
-            Test::Equals(json) => {
-                serde_json::from_str::<Value>(json).is_ok_and(|wanted| value.is_some_and(|value| *value == wanted))
-            }
+            Test::Equals(json) => serde_json::from_str::<Value>(json)
+                .is_ok_and(|wanted| value.is_some_and(|value| *value == wanted)),
         }
     }
 }
@@ -127,7 +126,10 @@ impl<'p> Reader<'p> {
                 Ok(event) => self.document(&event),
                 Err(_) if self.plan.ignore.iter().any(|text| text.as_bytes() == payload.trim_ascii()) => {}
                 Err(error) => {
-                    self.fail(format!("event {} of the response is not JSON: {error}", u64::from(self.events) + 1));
+                    self.fail(format!(
+                        "event {} of the response is not JSON: {error}",
+                        u64::from(self.events) + 1
+                    ));
                     self.over = true;
                 }
             }
@@ -187,7 +189,8 @@ impl<'p> Reader<'p> {
         }
         let token = plan.tokens.iter().find(|rule| holds(&rule.when));
         if let Some(rule) = token {
-            let text = rule.text.as_deref().and_then(|pointer| event.pointer(pointer)).and_then(Value::as_str);
+            let text =
+                rule.text.as_deref().and_then(|pointer| event.pointer(pointer)).and_then(Value::as_str);
             self.token(rule.kind, text);
         }
         for rule in &plan.usage {
@@ -224,7 +227,8 @@ fn failure_text(text: &FailureText, event: &Value) -> String {
 
 /// A whole number, not negative, also when it is written as `3.0`.
 fn as_count(value: &Value) -> Option<u64> {
-    let whole = |number: f64| (number >= 0.0 && number.fract() == 0.0 && number < 9e15).then_some(number as u64);
+    let whole =
+        |number: f64| (number >= 0.0 && number.fract() == 0.0 && number < 9e15).then_some(number as u64);
     value.as_u64().or_else(|| value.as_f64().and_then(whole))
 }
 
@@ -266,7 +270,12 @@ mod tests {
 
     #[test]
     fn the_first_rule_that_fits_makes_the_token_event() {
-        let parsed = read_events(&[r#"{"text":"a","kind":"thought"}"#, r#"{"kind":"thought"}"#, "[DONE]", r#"{"end":null}"#]);
+        let parsed = read_events(&[
+            r#"{"text":"a","kind":"thought"}"#,
+            r#"{"kind":"thought"}"#,
+            "[DONE]",
+            r#"{"end":null}"#,
+        ]);
         let kinds: Vec<_> = parsed.tokens.iter().map(|token| (token.event, token.kind)).collect();
         assert_eq!(kinds, [(0, TokenKind::Content), (1, TokenKind::Reasoning)]);
         assert_eq!((parsed.text.as_str(), parsed.error), ("a", None));
@@ -275,7 +284,10 @@ mod tests {
     #[test]
     fn failures_come_in_their_order() {
         assert_eq!(read_events(&[r#"{"error":{"message":"boom"}}"#]).error.as_deref(), Some("boom"));
-        assert_eq!(read_events(&[r#"{"error":{"code":5}}"#]).error.as_deref(), Some(r#"{"error":{"code":5}}"#));
+        assert_eq!(
+            read_events(&[r#"{"error":{"code":5}}"#]).error.as_deref(),
+            Some(r#"{"error":{"code":5}}"#)
+        );
         assert_eq!(read_events(&[]).error.as_deref(), Some("no token"));
         assert_eq!(read_events(&[r#"{"text":"a"}"#]).error.as_deref(), Some("no end"));
     }

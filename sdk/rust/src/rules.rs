@@ -40,7 +40,12 @@ impl Validity {
 /// the id `prefix` and its place. Does nothing if there are enough.
 ///
 /// Fails when there is nothing to copy, and when two samples have the same id.
-pub fn oversample(samples: &mut Vec<Sample>, count: i64, prefix: &str, random: &mut PythonRandom) -> Result<()> {
+pub fn oversample(
+    samples: &mut Vec<Sample>,
+    count: i64,
+    prefix: &str,
+    random: &mut PythonRandom,
+) -> Result<()> {
     let there = samples.len();
     let wanted = usize::try_from(count).unwrap_or(0);
     if there < wanted {
@@ -103,7 +108,9 @@ mod tests {
     fn lengths_are_kept_within_the_limits() {
         let rule = Validity::CONVERSATION;
         assert!(rule.accepts(4, 4) && rule.accepts(1024, 1024));
-        assert!(!rule.accepts(3, 4) && !rule.accepts(4, 3) && !rule.accepts(1025, 4) && !rule.accepts(1024, 1025));
+        assert!(
+            !rule.accepts(3, 4) && !rule.accepts(4, 3) && !rule.accepts(1025, 4) && !rule.accepts(1024, 1025)
+        );
         assert!(Validity { any_output: true, ..rule }.accepts(4, -1));
     }
 
@@ -122,14 +129,22 @@ mod tests {
 
     #[test]
     fn copies_are_drawn_from_the_originals_and_numbered_on() {
-        let ask = |number: u32| Sample::new(Turn::text(number.to_string(), 1, 1)).with_id(format!("r-{number}"));
+        let ask =
+            |number: u32| Sample::new(Turn::text(number.to_string(), 1, 1)).with_id(format!("r-{number}"));
         let mut samples: Vec<Sample> = (0..3).map(ask).collect();
         oversample(&mut samples, 6, "r-", &mut PythonRandom::new(0)).unwrap();
         let ids: Vec<_> = samples.iter().filter_map(|sample| sample.id.as_deref()).collect();
         assert_eq!(ids, ["r-0", "r-1", "r-2", "r-3", "r-4", "r-5"]);
         // CPython: random.seed(0); [random.choice(range(3)) for _ in range(3)]
         let drawn: Vec<_> = samples[3..].iter().map(|copy| copy.turns[0].prompt.clone()).collect();
-        assert_eq!(drawn, [samples[1].turns[0].prompt.clone(), samples[1].turns[0].prompt.clone(), samples[0].turns[0].prompt.clone()]);
+        assert_eq!(
+            drawn,
+            [
+                samples[1].turns[0].prompt.clone(),
+                samples[1].turns[0].prompt.clone(),
+                samples[0].turns[0].prompt.clone()
+            ]
+        );
         let error = oversample(&mut Vec::new(), 1, "r-", &mut PythonRandom::new(0)).unwrap_err();
         assert!(error.message.contains("nothing to repeat"));
         assert!(oversample(&mut Vec::new(), 0, "r-", &mut PythonRandom::new(0)).is_ok());
