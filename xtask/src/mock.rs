@@ -68,7 +68,10 @@ impl Mock {
     }
 
     fn pid(&self) -> Result<Pid> {
-        i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).context("the mock server has no process id")
+        i32::try_from(self.child.id())
+            .ok()
+            .and_then(Pid::from_raw)
+            .context("the mock server has no process id")
     }
 }
 
@@ -95,13 +98,17 @@ mod tests {
 
     #[test]
     fn the_url_is_in_the_first_line() {
-        assert_eq!(url("mock server for model \"demo\" at http://127.0.0.1:4711\n"), Some("http://127.0.0.1:4711"));
+        assert_eq!(
+            url("mock server for model \"demo\" at http://127.0.0.1:4711\n"),
+            Some("http://127.0.0.1:4711")
+        );
         assert_eq!(url("error: in use\n"), None);
     }
 
     #[test]
     fn a_server_is_started_and_stopped() {
-        let script = "trap 'echo report; exit 0' TERM; echo at http://127.0.0.1:1; while :; do sleep 0.01; done";
+        let script =
+            "trap 'echo report; exit 0' TERM; echo at http://127.0.0.1:1; while :; do sleep 0.01; done";
         let mock = shell(script).unwrap();
         assert_eq!(mock.url(), "http://127.0.0.1:1");
         assert_eq!(mock.stop().unwrap(), "report\n");

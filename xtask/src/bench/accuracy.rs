@@ -8,12 +8,12 @@ use std::fs;
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
+use super::Setting;
 use super::case::Case;
 use super::clients::{self, REQUEST_ID_PREFIX};
 use super::process::{measure as measure_process, on_cpu};
 use super::stats::{mean, median, percentile};
 use super::table::table;
-use super::Setting;
 use crate::mock::Mock;
 
 /// How far the p99 of TTFT may be from the server's.

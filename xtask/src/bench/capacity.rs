@@ -95,17 +95,7 @@ pub(super) fn measure(setting: &Setting, oha: &Path, cases: &[Case]) -> Result<V
             "vbench_in_run_cpu_us_per_event": own.in_run_us_per_event(case),
         }));
     }
-    let head = [
-        "case",
-        "CPU µs/event",
-        "in run",
-        "oha",
-        "ratio",
-        "events/s",
-        "oha",
-        "peak MiB",
-        "oha",
-    ];
+    let head = ["case", "CPU µs/event", "in run", "oha", "ratio", "events/s", "oha", "peak MiB", "oha"];
     println!("\n{}\n", table(&head, &rows));
     Ok(figures)
 }

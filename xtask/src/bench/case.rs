@@ -38,7 +38,14 @@ const PACED: [Case; 4] = [
 
 /// What `capacity` measures: the server as fast as it can, then paced streams.
 pub(super) const CAPACITY: [Case; 5] = [
-    Case { name: "zero-delay-64", streams: 64, requests: 2000, ttft_ms: 0, itl_ms: 0, mean_ttft_limit_ms: 0.0 },
+    Case {
+        name: "zero-delay-64",
+        streams: 64,
+        requests: 2000,
+        ttft_ms: 0,
+        itl_ms: 0,
+        mean_ttft_limit_ms: 0.0,
+    },
     PACED[0],
     PACED[1],
     PACED[2],

@@ -26,7 +26,9 @@ pub(super) fn install_oha(workspace: &Workspace) -> Result<PathBuf> {
     if !oha.is_file() {
         eprintln!("installing oha {OHA_VERSION} into {}", root.display());
         let package = format!("oha@{OHA_VERSION}");
-        run(workspace.cargo().args(["install", "--locked", &package, "--root"]).arg(&root))?;
+        let mut command = workspace.cargo();
+        command.args(["install", "--locked", &package, "--root"]).arg(&root);
+        run(command.env_remove("CARGO_TARGET_DIR"))?;
     }
     Ok(oha)
 }

@@ -53,8 +53,7 @@ pub(super) fn require_cpu(cpu: usize) -> Result<()> {
 pub(super) fn measure(command: &mut Command, cpu: usize) -> Result<Usage> {
     let what = line(command);
     let start_s = monotonic_s();
-    let mut child =
-        on_cpu(cpu, || command.spawn().with_context(|| format!("cannot start `{what}`")))?;
+    let mut child = on_cpu(cpu, || command.spawn().with_context(|| format!("cannot start `{what}`")))?;
     let mut peak_rss_bytes = 0;
     let used = loop {
         peak_rss_bytes = peak_rss_bytes.max(high_water_bytes(&child));

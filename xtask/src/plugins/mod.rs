@@ -54,7 +54,10 @@ fn collect(plugins: &[String], built: &Path, dir: &Path) -> Result<()> {
     for plugin in plugins {
         let component = built.join(format!("vbench_plugin_{}.wasm", plugin.replace('-', "_")));
         let bytes = fs::read(&component).with_context(|| {
-            format!("cannot read {}; the crate-type of plugins/{plugin} has to include cdylib", component.display())
+            format!(
+                "cannot read {}; the crate-type of plugins/{plugin} has to include cdylib",
+                component.display()
+            )
         })?;
         write_if_changed(&dir.join(format!("{plugin}.wasm")), &bytes)?;
         let Some(description) = descriptions::describe(plugin) else {
