@@ -26,6 +26,7 @@ pub fn thread_cpu_ns() -> u64 {
 }
 
 /// Now in the local time zone, for file names and the result's `date`.
+#[expect(clippy::disallowed_methods, reason = "the one place where clocks are read")]
 pub fn local_now() -> jiff::Zoned {
     jiff::Zoned::now()
 }

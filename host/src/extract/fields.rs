@@ -194,9 +194,7 @@ impl Node {
                 _ => Number::Float(n.as_f64().unwrap_or(f64::NAN)),
             }),
             Value::String(s) => Field::Text(Cow::Owned(s)),
-            Value::Array(ref items) => {
-                Field::Container { filled: !items.is_empty(), value: Some(value) }
-            }
+            Value::Array(ref items) => Field::Container { filled: !items.is_empty(), value: Some(value) },
             Value::Object(ref map) => Field::Container { filled: !map.is_empty(), value: Some(value) },
         };
     }
@@ -344,7 +342,8 @@ mod tests {
 
     #[test]
     fn finds_what_pointers_lead_to() {
-        let json = r#"{"choices":[{"text":" w\u0030","x":1}],"usage":{"n":3,"f":-1.5},"a/b":{"~":true},"e":[]}"#;
+        let json =
+            r#"{"choices":[{"text":" w\u0030","x":1}],"usage":{"n":3,"f":-1.5},"a/b":{"~":true},"e":[]}"#;
         let fields = read(
             &[
                 ("/choices", false),

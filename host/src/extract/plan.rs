@@ -292,10 +292,7 @@ mod tests {
         let mut gathered = Gathered::default();
         let events: [(serde_json::Value, EventKind); 6] = [
             (json!({"choices":[{"delta":{"role":"assistant","content":""}}]}), EventKind::Other),
-            (
-                json!({"choices":[{"delta":{"reasoning":"hm"}}]}),
-                EventKind::Token(TokenKind::Reasoning),
-            ),
+            (json!({"choices":[{"delta":{"reasoning":"hm"}}]}), EventKind::Token(TokenKind::Reasoning)),
             (json!({"choices":[{"delta":{"content":"a\n"}}]}), EventKind::Token(TokenKind::Content)),
             (
                 json!({"choices":[{"delta":{"content":""},"finish_reason":"stop"}]}),

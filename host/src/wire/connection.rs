@@ -98,9 +98,8 @@ impl Connection {
         socket.set_nodelay(true)?;
         let tls = match &target.tls {
             Some(tls) => {
-                let mut session =
-                    rustls::ClientConnection::new(tls.config.clone(), tls.server_name.clone())
-                        .map_err(io::Error::other)?;
+                let mut session = rustls::ClientConnection::new(tls.config.clone(), tls.server_name.clone())
+                    .map_err(io::Error::other)?;
                 session.set_buffer_limit(None);
                 Some(Box::new(session))
             }
@@ -236,8 +235,7 @@ impl Connection {
                 None => {
                     let in_head = self.written.min(self.head.len());
                     let in_body = self.written - in_head;
-                    let slices =
-                        [IoSlice::new(&self.head[in_head..]), IoSlice::new(&self.body[in_body..])];
+                    let slices = [IoSlice::new(&self.head[in_head..]), IoSlice::new(&self.body[in_body..])];
                     match self.socket.write_vectored(&slices) {
                         Ok(0) => Err(io::ErrorKind::WriteZero.into()),
                         Ok(n) => {
@@ -280,8 +278,11 @@ impl Connection {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
                 Err(e) => return self.broken(&e),
             };
-            let outcome =
-                if self.tls.is_some() { self.decrypt(at_ns, scratch) } else { self.feed(&scratch[..n], at_ns) };
+            let outcome = if self.tls.is_some() {
+                self.decrypt(at_ns, scratch)
+            } else {
+                self.feed(&scratch[..n], at_ns)
+            };
             match outcome {
                 // A short read has emptied the socket (epoll(7)), which spares the
                 // read that would say so; unless the end of the stream is behind it.
@@ -367,10 +368,14 @@ impl Connection {
 
 fn write_head(out: &mut Vec<u8>, dispatch: &Dispatch, target: &Target) {
     let request = &dispatch.request;
-    for piece in [&request.method, " ", &target.base_path, &request.path, " HTTP/1.1\r\nhost: ", &target.authority] {
+    for piece in
+        [&request.method, " ", &target.base_path, &request.path, " HTTP/1.1\r\nhost: ", &target.authority]
+    {
         out.extend_from_slice(piece.as_bytes());
     }
-    out.extend_from_slice(concat!("\r\nuser-agent: vbench/", env!("CARGO_PKG_VERSION"), "\r\naccept: */*\r\n").as_bytes());
+    out.extend_from_slice(
+        concat!("\r\nuser-agent: vbench/", env!("CARGO_PKG_VERSION"), "\r\naccept: */*\r\n").as_bytes(),
+    );
     for (name, value) in &request.headers {
         for piece in [name, ": ", value, "\r\n"] {
             out.extend_from_slice(piece.as_bytes());

@@ -109,8 +109,7 @@ impl EventLoop {
     ) -> io::Result<(Self, Arc<Inbox>)> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKE)?;
-        let inbox =
-            Arc::new(Inbox { state: Mutex::default(), waker, woken: AtomicBool::new(false) });
+        let inbox = Arc::new(Inbox { state: Mutex::default(), waker, woken: AtomicBool::new(false) });
         let event_loop = Self {
             poll,
             inbox: Arc::clone(&inbox),

@@ -126,12 +126,8 @@ mod tests {
     use super::*;
 
     fn dispatch(index: u32, slots: &Arc<Slots>) -> Dispatch {
-        let request = Outgoing {
-            method: "GET".into(),
-            path: "/".into(),
-            headers: Vec::new(),
-            body: Bytes::new(),
-        };
+        let request =
+            Outgoing { method: "GET".into(), path: "/".into(), headers: Vec::new(), body: Bytes::new() };
         Dispatch { index, scheduled_ns: 0, released_ns: 0, request, slots: Arc::clone(slots) }
     }
 

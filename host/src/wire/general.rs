@@ -158,7 +158,9 @@ impl Carrier {
             headers: response
                 .headers()
                 .iter()
-                .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+                .map(|(name, value)| {
+                    (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+                })
                 .collect(),
         });
         loop {

@@ -265,7 +265,8 @@ fn framing_byte(state: State, byte: u8) -> Result<State, Http1Error> {
                     State::ChunkSize { value, digits, seen, extension: true }
                 }
                 _ => {
-                    let digit = (byte as char).to_digit(16).ok_or(Http1Error::Chunk("a chunk has no size"))?;
+                    let digit =
+                        (byte as char).to_digit(16).ok_or(Http1Error::Chunk("a chunk has no size"))?;
                     if digits == 15 {
                         return Err(Http1Error::Chunk("a chunk's size is absurd"));
                     }
@@ -381,7 +382,8 @@ mod tests {
         Ok((reader.finish(), body, keep))
     }
 
-    const CHUNKED: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n\
+    const CHUNKED: &[u8] =
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n\
         7\r\ndata: 1\r\n1;name=\"a;b\"\r\n\n\r\n0A\r\n\ndata: 2\n\n\r\n0\r\nX-Trailer: yes\r\n\r\n";
     const CHUNKED_BODY: &[u8] = b"data: 1\n\ndata: 2\n\n";
 
@@ -389,8 +391,7 @@ mod tests {
     fn every_split_of_a_chunked_response_reads_the_same() {
         for a in 0..CHUNKED.len() {
             for b in a..CHUNKED.len() {
-                let (head, body, keep) =
-                    read_all(&[&CHUNKED[..a], &CHUNKED[a..b], &CHUNKED[b..]]).unwrap();
+                let (head, body, keep) = read_all(&[&CHUNKED[..a], &CHUNKED[a..b], &CHUNKED[b..]]).unwrap();
                 assert_eq!(head.status, 200);
                 assert_eq!(head.header("content-type"), Some("text/event-stream"));
                 assert_eq!(body, CHUNKED_BODY);
@@ -411,7 +412,8 @@ mod tests {
     #[test]
     fn interim_responses_are_passed_over() {
         let (head, body, _) =
-            read_all(&[b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"]).unwrap();
+            read_all(&[b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"])
+                .unwrap();
         assert_eq!((head.status, body.as_slice()), (200, b"x".as_slice()));
     }
 

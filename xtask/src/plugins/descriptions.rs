@@ -1,0 +1,53 @@
+//! The list of built-in plugins, for what they say of themselves.
+
+use serde_json::Value;
+
+/// Folder of the plugin => its crate.
+macro_rules! plugins {
+    ($($folder:literal => $plugin:ident),* $(,)?) => {
+        /// The description of a plugin: the fields of the contract's
+        /// `description` with underscores, the schema of options as text.
+        pub(super) fn describe(folder: &str) -> Option<Value> {
+            $(
+                if folder == $folder {
+                    return Some(description!($plugin::describe()));
+                }
+            )*
+            let _ = folder;
+            None
+        }
+    };
+}
+
+macro_rules! description {
+    ($description:expr) => {{
+        use vbench_plugin::description::Role;
+        let description = $description;
+        let offers: Vec<Value> = description
+            .offers
+            .into_iter()
+            .map(|offer| {
+                let role = match offer.role {
+                    Role::Dataset => "dataset",
+                    Role::Backend => "backend",
+                    Role::Sla => "sla",
+                };
+                serde_json::json!({
+                    "role": role,
+                    "name": offer.name,
+                    "aliases": offer.aliases,
+                    "summary": offer.summary,
+                    "config_schema": offer.config_schema,
+                })
+            })
+            .collect();
+        serde_json::json!({
+            "name": description.name,
+            "version": description.version,
+            "summary": description.summary,
+            "offers": offers,
+        })
+    }};
+}
+
+plugins! {}
