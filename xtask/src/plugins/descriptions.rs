@@ -6,14 +6,13 @@ use serde_json::Value;
 macro_rules! plugins {
     ($($folder:literal => $plugin:ident),* $(,)?) => {
         /// The description of a plugin: the fields of the contract's
-        /// `description` with underscores, the schema of options as text.
+        /// `description` with underscores, the schema of options as an object.
         pub(super) fn describe(folder: &str) -> Option<Value> {
             $(
                 if folder == $folder {
                     return Some(description!($plugin::describe()));
                 }
             )*
-            let _ = folder;
             None
         }
     };
@@ -37,7 +36,7 @@ macro_rules! description {
                     "name": offer.name,
                     "aliases": offer.aliases,
                     "summary": offer.summary,
-                    "config_schema": offer.config_schema,
+                    "config_schema": serde_json::from_str::<Value>(&offer.config_schema).expect("the SDK writes JSON"),
                 })
             })
             .collect();
@@ -50,4 +49,11 @@ macro_rules! description {
     }};
 }
 
-plugins! {}
+plugins! {
+    "custom" => vbench_plugin_custom,
+    "goodput" => vbench_plugin_goodput,
+    "openai" => vbench_plugin_openai,
+    "openai-chat" => vbench_plugin_openai_chat,
+    "sharegpt" => vbench_plugin_sharegpt,
+    "threshold" => vbench_plugin_threshold,
+}

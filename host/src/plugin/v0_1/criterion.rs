@@ -45,24 +45,6 @@ impl Judge {
     }
 }
 
-/// Lends runs to a plugin for one call.
-fn lend<R>(
-    store: &mut Store<Sandbox>,
-    runs: &[Arc<dyn RunView>],
-    call: impl FnOnce(&mut Store<Sandbox>, &[Resource<FinishedRun>]) -> wasmtime::Result<R>,
-) -> wasmtime::Result<R> {
-    let mut owned = Vec::with_capacity(runs.len());
-    for run in runs {
-        owned.push(store.data_mut().table.push(FinishedRun(run.clone()))?);
-    }
-    let borrowed: Vec<_> = owned.iter().map(|run| Resource::new_borrow(run.rep())).collect();
-    let result = call(store, &borrowed)?;
-    for run in owned {
-        store.data_mut().table.delete(run)?;
-    }
-    Ok(result)
-}
-
 /// Lends one run.
 fn lend_one<R>(
     store: &mut Store<Sandbox>,
@@ -92,9 +74,12 @@ impl Criterion for Judge {
         let verdict: Verdict = self
             .live
             .call_fallible(CALL, self.time, |store| {
-                lend(store, runs, |store, runs| {
-                    self.guest.criterion().call_evaluate(store, self.criterion, runs)
-                })
+                // Handed over for good: the guest drops them, and what it keeps goes with its store.
+                let runs = runs
+                    .iter()
+                    .map(|run| store.data_mut().table.push(FinishedRun(run.clone())))
+                    .collect::<Result<Vec<_>, _>>()?;
+                self.guest.criterion().call_evaluate(store, self.criterion, &runs)
             })?
             .into();
         check::verdict(&verdict).map_err(|rule| self.live.reject(CALL, rule))?;
