@@ -24,11 +24,8 @@ pub struct TokenHistograms {
 impl TokenHistograms {
     /// Records the gaps of a run.
     pub fn from_run(run: &RunRecord) -> Self {
-        let mut histograms = Self {
-            itl_ns: empty(),
-            itl_per_token_ns: empty(),
-            per_token_totals: (0.0, 0.0),
-        };
+        let mut histograms =
+            Self { itl_ns: empty(), itl_per_token_ns: empty(), per_token_totals: (0.0, 0.0) };
         for request in run.requests.iter().filter(|r| r.succeeded()) {
             for (i, pair) in request.token_events.windows(2).enumerate() {
                 let gap_ns = pair[1].at_ns.saturating_sub(pair[0].at_ns);

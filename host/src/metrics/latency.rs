@@ -27,13 +27,21 @@ pub enum LatencyMetric {
 
 /// A name that is no latency metric.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("`{0}` is no latency metric; there are ttft, tpot, itl, e2el, client_queue_time and e2el_including_client_queue")]
+#[error(
+    "`{0}` is no latency metric; there are ttft, tpot, itl, e2el, client_queue_time and e2el_including_client_queue"
+)]
 pub struct UnknownMetric(pub String);
 
 impl LatencyMetric {
     /// All metrics in the order of result file and table.
-    pub const ALL: [Self; 6] =
-        [Self::Ttft, Self::Tpot, Self::Itl, Self::E2el, Self::ClientQueueTime, Self::E2elIncludingClientQueue];
+    pub const ALL: [Self; 6] = [
+        Self::Ttft,
+        Self::Tpot,
+        Self::Itl,
+        Self::E2el,
+        Self::ClientQueueTime,
+        Self::E2elIncludingClientQueue,
+    ];
 
     /// What is reported if the user names nothing.
     pub fn default_for(task: Task) -> &'static [Self] {

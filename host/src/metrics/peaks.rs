@@ -102,9 +102,7 @@ pub fn exact_peaks(run: &RunRecord) -> ExactPeaks {
 
 fn peak_tokens_per_s(run: &RunRecord) -> f64 {
     let events = || run.requests.iter().filter(|r| r.succeeded()).flat_map(|r| &r.token_events);
-    let (Some(first), Some(last)) =
-        (events().map(|e| e.at_ns).min(), events().map(|e| e.at_ns).max())
-    else {
+    let (Some(first), Some(last)) = (events().map(|e| e.at_ns).min(), events().map(|e| e.at_ns).max()) else {
         return 0.0;
     };
     let mut bins = vec![0.0f64; ((last - first) / BIN_NS) as usize + 1];

@@ -138,16 +138,19 @@ impl Series {
     }
 }
 
-/// The reference client sets the latency when the body has been read to its
-/// end, also of an answer that it then calls failed; an exception on the way
-/// leaves it 0.
-fn generation_latency_s(request: &RequestRecord, last_token_ns: Option<u64>) -> f64 {
-    let read_to_the_end = match &request.failure {
+/// Whether the body of an answer was read to its end, also if the answer was
+/// then called failed. The reference client sets text and latency only then;
+/// an exception on the way leaves them unset.
+pub(crate) fn read_to_the_end(request: &RequestRecord) -> bool {
+    match &request.failure {
         None => true,
         Some(failure) => matches!(failure.class, FailureClass::Stream | FailureClass::Incomplete),
-    };
+    }
+}
+
+fn generation_latency_s(request: &RequestRecord, last_token_ns: Option<u64>) -> f64 {
     match last_token_ns {
-        Some(at) if read_to_the_end => seconds_between(request.stamps.started_ns, at),
+        Some(at) if read_to_the_end(request) => seconds_between(request.stamps.started_ns, at),
         None if request.succeeded() => seconds_between(request.stamps.started_ns, request.stamps.end_ns),
         _ => 0.0,
     }
@@ -177,7 +180,11 @@ mod tests {
             },
             token_events: tokens_at_ms
                 .iter()
-                .map(|ms| TokenEvent { at_ns: 1_002_000_000 + ms * 1_000_000, kind: TokenKind::Content, tokens: 0 })
+                .map(|ms| TokenEvent {
+                    at_ns: 1_002_000_000 + ms * 1_000_000,
+                    kind: TokenKind::Content,
+                    tokens: 0,
+                })
                 .collect(),
             output_tokens: 3,
             prompt_tokens: 7,

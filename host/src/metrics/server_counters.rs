@@ -277,7 +277,8 @@ mod tests {
                 &format!("vllm:diffusion_num_committed_tokens_total {committed}"),
             ])
         };
-        let d = ServerCounters::diffusion_decoding(&reading(5, 160, 64), &reading(105, 3360, 704), 0.5).unwrap();
+        let d =
+            ServerCounters::diffusion_decoding(&reading(5, 160, 64), &reading(105, 3360, 704), 0.5).unwrap();
         assert_eq!((d.steps_per_canvas, d.committed_per_step, d.committed_throughput), (4.0, 8.0, 1280.0));
         assert_eq!((d.committed_tokens, d.denoising_steps, d.canvas_positions), (640, 80, 3200));
         assert_eq!(ServerCounters::diffusion_decoding(&reading(5, 160, 64), &reading(9, 160, 64), 1.0), None);

@@ -71,7 +71,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("gaps.hlog");
         let started = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-        write_histogram_log(&path, &TokenHistograms::from_run(&run), started, Duration::from_secs(3)).unwrap();
+        write_histogram_log(&path, &TokenHistograms::from_run(&run), started, Duration::from_secs(3))
+            .unwrap();
 
         let bytes = std::fs::read(&path).unwrap();
         let mut seen = Vec::new();

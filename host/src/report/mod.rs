@@ -52,3 +52,6 @@ pub enum ReportError {
         reason: String,
     },
 }
+
+#[cfg(test)]
+mod reference_tests;

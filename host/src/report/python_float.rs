@@ -1,17 +1,32 @@
 //! Floats as Python's `repr` writes them.
 
+use serde_json::ser::{CompactFormatter, Formatter};
+
 /// The shortest text that reads back as the same float: `1.0`, `0.0001`,
 /// `1e-05`, `1e+16`, `inf`, `-inf`, `nan`.
 pub fn python_float(value: f64) -> String {
     if !value.is_finite() {
-        return if value.is_nan() { "nan" } else if value > 0.0 { "inf" } else { "-inf" }.to_owned();
+        return if value.is_nan() {
+            "nan"
+        } else if value > 0.0 {
+            "inf"
+        } else {
+            "-inf"
+        }
+        .to_owned();
     }
-    let magnitude = value.abs();
-    if magnitude != 0.0 && !(1e-4..1e16).contains(&magnitude) {
-        return exponent_form(value);
-    }
-    // Between these limits Rust's `Debug` is Python's `repr`.
-    format!("{value:?}")
+    let text = shortest(value);
+    if is_plain(value) { text } else { exponent_form(&text) }
+}
+
+/// The shortest text by serde_json. Of two equally short and equally near ones
+/// it takes the even one, as Python does; Rust's own `Display` does not.
+fn shortest(value: f64) -> String {
+    let mut out = Vec::with_capacity(24);
+    // Writing to memory does not fail, and what is written is ASCII.
+    let written = CompactFormatter.write_f64(&mut out, value);
+    debug_assert!(written.is_ok());
+    String::from_utf8_lossy(&out).into_owned()
 }
 
 /// Whether Python writes the finite float without an exponent.
@@ -24,14 +39,21 @@ pub fn percentile_label(percent: f64) -> String {
     if percent.fract() == 0.0 { format!("{percent:.0}") } else { python_float(percent) }
 }
 
-/// Python signs the exponent and gives it two digits at least.
-fn exponent_form(value: f64) -> String {
-    let text = format!("{value:e}");
-    let Some((digits, exponent)) = text.split_once('e') else { return text };
-    match exponent.strip_prefix('-') {
-        Some(negative) => format!("{digits}e-{negative:0>2}"),
-        None => format!("{digits}e+{exponent:0>2}"),
-    }
+/// One digit, the others after a point, and an exponent with sign and at
+/// least two digits. `text` is a decimal number with or without an exponent.
+fn exponent_form(text: &str) -> String {
+    let (sign, magnitude) = text.strip_prefix('-').map_or(("", text), |rest| ("-", rest));
+    let (mantissa, exponent) = magnitude.split_once('e').unwrap_or((magnitude, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let all = format!("{whole}{fraction}");
+    let digits = all.trim_start_matches('0');
+    let leading_zeros = (all.len() - digits.len()) as i32;
+    let exponent = exponent.parse::<i32>().unwrap_or(0) + whole.len() as i32 - 1 - leading_zeros;
+    let digits = digits.trim_end_matches('0');
+    let (first, rest) = digits.split_at(digits.len().min(1));
+    let point = if rest.is_empty() { "" } else { "." };
+    let direction = if exponent < 0 { '-' } else { '+' };
+    format!("{sign}{first}{point}{rest}e{direction}{:02}", exponent.unsigned_abs())
 }
 
 #[cfg(test)]
@@ -58,6 +80,9 @@ mod tests {
             (-1.25e17, "-1.25e+17"),
             (1e100, "1e+100"),
             (5e-324, "5e-324"),
+            (1.7976931348623157e308, "1.7976931348623157e+308"),
+            // Lies between two texts of the same length; the even one is Python's.
+            (1818050185500148.25, "1818050185500148.2"),
             (f64::INFINITY, "inf"),
             (f64::NEG_INFINITY, "-inf"),
             (f64::NAN, "nan"),

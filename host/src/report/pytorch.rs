@@ -26,7 +26,8 @@ const METRICS: [&str; 12] = [
 ];
 
 /// Per-request values that are too long for the database.
-const LEFT_OUT: [&str; 6] = ["ttfts", "itls", "generated_texts", "errors", "server_queue_times", "server_ttfts"];
+const LEFT_OUT: [&str; 6] =
+    ["ttfts", "itls", "generated_texts", "errors", "server_queue_times", "server_ttfts"];
 
 const COMPILATION_MODE: &str = "compilation_config.mode";
 const OPTIMIZATION_LEVEL: &str = "optimization_level";

@@ -11,9 +11,8 @@ use serde_json::{Map, Value};
 use super::python_float::percentile_label;
 use super::python_json::{self, float};
 use super::settings::{RpsChange, RunSettings, date_text};
-use crate::metrics::{
-    DiffusionDecoding, Extensions, ProbeSummary, Series, SpeculativeDecoding, Summary,
-};
+use crate::metrics::series::read_to_the_end;
+use crate::metrics::{DiffusionDecoding, Extensions, ProbeSummary, Series, SpeculativeDecoding, Summary};
 use crate::record::{RequestRecord, RunRecord, Task};
 
 /// The key of our own object.
@@ -97,7 +96,8 @@ impl Serialize for Field<'_> {
             Self::OptionalFloats(values) => values.serialize(serializer),
             Self::RpsChanges(changes) => changes.serialize(serializer),
             Self::Own(sections, extensions) => {
-                let Value::Object(measured) = serde_json::to_value(extensions).map_err(serde::ser::Error::custom)?
+                let Value::Object(measured) =
+                    serde_json::to_value(extensions).map_err(serde::ser::Error::custom)?
                 else {
                     return Err(serde::ser::Error::custom("the extensions are no object"));
                 };
@@ -210,7 +210,8 @@ impl<'a> ResultJson<'a> {
         self.put("latencies", Field::Floats(&series.latency_s));
         self.put("start_times", Field::Floats(&series.start_s));
         self.put("queue_times", Field::Floats(&series.queue_s));
-        let texts = input.run.requests.iter().map(|r| if r.succeeded() { r.text.as_str() } else { "" });
+        // A request that broke off on the way has no text, whatever came of it.
+        let texts = input.run.requests.iter().map(|r| if read_to_the_end(r) { r.text.as_str() } else { "" });
         self.put("generated_texts", Field::Texts(texts.collect()));
         self.put("errors", errors(&input.run.requests));
         self.put_json("max_output_tokens_per_s", float(s.peaks.output_events_per_s));
@@ -260,7 +261,10 @@ impl<'a> ResultJson<'a> {
             self.put_json("spec_decode_num_drafts", s.num_drafts);
             self.put_json("spec_decode_draft_tokens", s.draft_tokens);
             self.put_json("spec_decode_accepted_tokens", s.accepted_tokens);
-            self.put_json("spec_decode_per_position_acceptance_rates", s.per_position_acceptance_rates.clone());
+            self.put_json(
+                "spec_decode_per_position_acceptance_rates",
+                s.per_position_acceptance_rates.clone(),
+            );
         }
         if let Some(d) = input.diffusion {
             self.put_json("diffusion_committed_throughput", float(d.committed_throughput));
