@@ -82,7 +82,7 @@ mod tests {
             (5e-324, "5e-324"),
             (1.7976931348623157e308, "1.7976931348623157e+308"),
             // Lies between two texts of the same length; the even one is Python's.
-            (1818050185500148.25, "1818050185500148.2"),
+            (1818050185500148.0 + 0.25, "1818050185500148.2"),
             (f64::INFINITY, "inf"),
             (f64::NEG_INFINITY, "-inf"),
             (f64::NAN, "nan"),

@@ -12,8 +12,8 @@ use super::settings::{RampUp, RpsChange, RunSettings};
 use super::{console, default_name, pytorch};
 use crate::metrics::peaks::BucketPeaks;
 use crate::metrics::{
-    DiffusionDecoding, ExtensionInput, Extensions, LatencyMetric, LatencyStatistics, MetricOptions, Series,
-    Summary, TokenHistograms,
+    DiffusionDecoding, ExtensionInput, Extensions, LatencyMetric, LatencyStatistics, MetricOptions,
+    ProbeSummary, Series, SpeculativeDecoding, Summary, TokenHistograms,
 };
 use crate::record::{Failure, FailureClass, RequestRecord, RunRecord, Stamps, Task, TokenEvent, TokenKind};
 
@@ -67,7 +67,8 @@ impl Case {
             .find(|file| file.ends_with(".json") && !file.ends_with(".pytorch.json"))
             .unwrap();
         let read = |file: &str| fs::read_to_string(dir.join(file)).unwrap();
-        let text = read(&file);
+        // Appended results are lines; table and arguments are the last one's.
+        let text = read(&file).lines().last().unwrap().to_owned();
         Self {
             name,
             args: read("args.txt").split_whitespace().map(str::to_owned).collect(),
@@ -493,4 +494,142 @@ fn results_follow_the_published_schema() {
     broken.shift_remove("mean_ttft_ms");
     broken.shift_remove("duration");
     assert!(schemas.validate(&Value::Object(broken), schema).is_err());
+}
+
+#[test]
+fn probes_and_drafts_have_rows_and_keys() {
+    let case = Case::load("out-save-detailed");
+    let probes = ProbeSummary::new(vec![0.25, 0.5], 1).unwrap();
+    let drafts = SpeculativeDecoding {
+        acceptance_rate: 25.0,
+        acceptance_length: 1.75,
+        num_drafts: 4,
+        draft_tokens: 12,
+        accepted_tokens: 3,
+        per_position_acceptance_rates: vec![0.5, 0.25],
+    };
+    case.report(|input| {
+        let settings = RunSettings { burstiness: f64::INFINITY, ..input.settings.clone() };
+        let input =
+            ReportInput { settings: &settings, probes: Some(&probes), speculative: Some(&drafts), ..*input };
+        let table = console::render(&input);
+        let rows = [
+            "------------------Probe Requests------------------\n",
+            "Probe requests completed:                2         \n",
+            "Probe requests failed:                   1         \n",
+            "Median probe E2EL (ms):                  375.00    \n",
+            "P99 probe E2EL (ms):                     497.50    \n",
+            "Max probe E2EL (ms):                     500.00    \n",
+            "---------------Time to First Token----------------\n",
+            "---------------Speculative Decoding---------------\n",
+            "Acceptance rate (%):                     25.00     \n",
+            "Acceptance length:                       1.75      \n",
+            "Drafts:                                  4         \n",
+            "Draft tokens:                            12        \n",
+            "Accepted tokens:                         3         \n",
+            "Per-position acceptance (%):\n",
+            "  Position 0:                            50.00     \n",
+            "  Position 1:                            25.00     \n",
+            "==================================================\n",
+        ];
+        let mut from = 0;
+        for row in rows {
+            from += table[from..].find(row).unwrap_or_else(|| panic!("{row} not in order in\n{table}"));
+        }
+        let text = String::from_utf8(ResultJson::new(&input, false).to_vec().unwrap()).unwrap();
+        assert!(text.contains("\"burstiness\": \"inf\""));
+        assert!(text.contains("\"rtfx\": 0.0, \"probe_completed\": 2, \"probe_failed\": 1, "));
+        assert!(text.contains(
+            "\"probe_max_e2el_ms\": 500.0, \"spec_decode_acceptance_rate\": 25.0, \
+             \"spec_decode_acceptance_length\": 1.75, \"spec_decode_num_drafts\": 4, \
+             \"spec_decode_draft_tokens\": 12, \"spec_decode_accepted_tokens\": 3, \
+             \"spec_decode_per_position_acceptance_rates\": [0.5, 0.25], \"mean_ttft_ms\""
+        ));
+    });
+}
+
+#[test]
+fn without_a_tokenizer_token_rows_are_missing() {
+    let case = Case::load("out-save-detailed");
+    case.report(|input| {
+        let settings = RunSettings { tokenizer_id: None, ..input.settings.clone() };
+        let options = MetricOptions { has_tokenizer: false, ..case.options(input.series) };
+        let summary = Summary::compute(input.series, &options);
+        let input = ReportInput { settings: &settings, summary: &summary, ..*input };
+        let table = console::render(&input);
+        assert!(table.contains("Peak concurrent requests:"));
+        for absent in ["TTFT", "tok/s", "generated"] {
+            assert!(!table.contains(absent), "{absent}");
+        }
+        let result = ResultJson::new(&input, false);
+        assert_eq!(result.value("tokenizer_id"), Some(&Value::Null));
+        assert_eq!(result.value("mean_ttft_ms"), None);
+    });
+}
+
+/// Not a check but a measurement: `cargo test -p vbench --lib -- --ignored --nocapture million`,
+/// with `CARGO_PROFILE_TEST_OPT_LEVEL=3` for the figure that counts.
+#[test]
+#[ignore = "measures instead of checking"]
+fn a_million_token_events() {
+    let event = |i: u64, k: u64| TokenEvent {
+        at_ns: i * 1_000_000 + 20_000_000 + k * 10_000_000 + (i * 7919 + k * 104_729) % 1_000_000,
+        kind: TokenKind::Content,
+        tokens: 0,
+    };
+    let request = |i: u64| RequestRecord {
+        stamps: Stamps {
+            scheduled_ns: i * 1_000_000,
+            released_ns: i * 1_000_000,
+            started_ns: i * 1_000_000 + 1,
+            end_ns: event(i, 250).at_ns,
+            ..Stamps::default()
+        },
+        token_events: (0..250).map(|k| event(i, k)).collect(),
+        output_tokens: 250,
+        status: 200,
+        ..RequestRecord::default()
+    };
+    let requests = (1..=4000).map(request).collect();
+    let run = RunRecord { task: Task::Generation, start_ns: 1, end_ns: 7_000_000_000, requests };
+    let options = MetricOptions {
+        selected: LatencyMetric::ALL.to_vec(),
+        percentiles: vec![50.0, 90.0, 99.0],
+        capped: true,
+        finite_rate: true,
+        has_tokenizer: true,
+        goodput: None,
+    };
+    let mut last = crate::clock::thread_cpu_ns();
+    let mut step = |name: &str| {
+        let now = crate::clock::thread_cpu_ns();
+        eprintln!("{name}: {:.1} ms", (now - last) as f64 / 1e6);
+        last = now;
+    };
+    let series = Series::from_run(&run);
+    step("series");
+    let summary = Summary::compute(&series, &options);
+    step("summary");
+    let histograms = TokenHistograms::from_run(&run);
+    step("histograms");
+    let extensions = Extensions::compute(&run, &series, &histograms, ExtensionInput::default());
+    step("extensions");
+    let settings = Case::load("out-save-detailed").settings();
+    step("settings");
+    let sections = Map::new();
+    let input = ReportInput {
+        settings: &settings,
+        run: &run,
+        series: &series,
+        summary: &summary,
+        probes: None,
+        rps_changes: None,
+        speculative: None,
+        diffusion: None,
+        extensions: &extensions,
+        sections: &sections,
+    };
+    let bytes = ResultJson::new(&input, true).to_vec().unwrap();
+    step("detailed result");
+    assert!(bytes.len() > 10_000_000);
 }
