@@ -14,6 +14,7 @@ pub mod histogram_log;
 pub mod python_float;
 pub mod python_json;
 pub mod pytorch;
+pub mod requests;
 pub mod result_json;
 pub mod settings;
 
