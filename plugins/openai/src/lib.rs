@@ -1,0 +1,126 @@
+//! The backend `openai`, also called `vllm`: completions with a prompt of text
+//! or tokens, streamed.
+//!
+//! Fields, their order and the rules by which answers are read are those of the
+//! reference client, vLLM 0.33. Outside of its rules an error inside a stream
+//! fails the request, and usage counts are also taken from events that carry text.
+
+use vbench_plugin::backend::{Condition, TokenRule};
+use vbench_plugin::openai::{self, Choice, Payload, Text};
+use vbench_plugin::prelude::*;
+
+vbench_plugin::export! { backends: [Completions] }
+
+/// The path that the backend uses unless `--endpoint` names another.
+const PATH: &str = "/v1/completions";
+
+/// Options of the backend.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Read responses in the plugin instead of by extraction plan, with the same result; for measurements.
+    #[serde(default)]
+    parse: bool,
+}
+
+/// Writes and reads completions.
+pub struct Completions {
+    path: String,
+    payload: Payload,
+    plan: Plan,
+    parse: bool,
+    compat: Compat,
+}
+
+impl Backend for Completions {
+    type Config = Config;
+    const NAME: &'static str = "openai";
+    const ALIASES: &'static [&'static str] = &["vllm"];
+    const SUMMARY: &'static str = "Completions API of OpenAI-compatible servers.";
+
+    fn open(cx: &BackendContext, config: Config) -> Result<Self> {
+        let path = cx.endpoint.as_deref().unwrap_or(PATH);
+        openai::check_suffix(path, "OpenAI Completions API", &["completions"])?;
+        let payload = Payload::new()
+            .slot("model")
+            .slot("prompt")
+            .fixed("repetition_penalty", &1.0)?
+            .slot("max_tokens")
+            .fixed("logprobs", &cx.logprobs)?
+            .fixed("stream", &true)?
+            .fixed("stream_options", &std::collections::BTreeMap::from([("include_usage", true)]))?
+            .merge_user_fields(cx)?;
+        let plan = Plan { tokens: token_rules(), ..openai::stream_plan(cx.compat) };
+        Ok(Self { path: path.into(), payload, plan, parse: config.parse, compat: cx.compat })
+    }
+
+    fn endpoint(&self) -> Result<Endpoint> {
+        let plan = (!self.parse).then(|| self.plan.clone());
+        Ok(openai::stream_endpoint(&self.path, plan))
+    }
+
+    fn build(&self, request: &RequestIn) -> Result<RequestOut> {
+        let turn = &request.turn;
+        if !self.compat.is_reference() && !turn.attachments.as_slice().is_empty() {
+            return Err(Error::unsupported("the sample has media, which completions cannot carry; use openai-chat"));
+        }
+        if !request.history.is_empty() {
+            return Err(Error::unsupported(
+                "the sample has several turns, which completions cannot carry; use openai-chat",
+            ));
+        }
+        let body = self.payload.write(prompt_bytes(&turn.prompt), request.overrides.as_deref(), |key, out| match key {
+            "model" => openai::write_json(out, request.model.as_str()),
+            "prompt" => openai::write_prompt(out, &turn.prompt, self.compat),
+            _ => openai::write_json(out, &turn.output_tokens),
+        })?;
+        let input_sequences = match &turn.prompt {
+            Prompt::Texts(texts) => texts.len(),
+            Prompt::TokenIdLists(lists) => lists.len(),
+            _ => 1,
+        };
+        Ok(RequestOut {
+            input_sequences: u32::try_from(input_sequences).unwrap_or(u32::MAX),
+            ..RequestOut::json(body)
+        })
+    }
+
+    fn parse(&self, response: &Response) -> Result<Parsed> {
+        Ok(openai::read_stream::<TextChoice>(&self.plan, self.compat, response))
+    }
+}
+
+/// About how long the prompt is as JSON.
+fn prompt_bytes(prompt: &Prompt) -> usize {
+    match prompt {
+        Prompt::Text(text) | Prompt::Messages(text) | Prompt::Parts(text) | Prompt::Object(text) => text.len(),
+        Prompt::Texts(texts) => texts.iter().map(|text| text.len() + 3).sum(),
+        Prompt::TokenIds(ids) => ids.len() * 6,
+        Prompt::TokenIdLists(lists) => lists.iter().map(|ids| ids.len() * 6 + 3).sum(),
+    }
+}
+
+/// Every event with choices is a token event, be its text empty or null.
+fn token_rules() -> Vec<TokenRule> {
+    vec![TokenRule::new(TokenKind::Content, vec![Condition::truthy("/choices")]).with_text("/choices/0/text")]
+}
+
+/// A choice of an event; [`token_rules`] in code.
+#[derive(Deserialize)]
+struct TextChoice<'a> {
+    #[serde(borrow, default)]
+    text: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    finish_reason: Option<Text<'a>>,
+}
+
+impl<'a> Choice<'a> for TextChoice<'a> {
+    fn token(&self, _compat: Compat) -> Option<(TokenKind, Option<&str>)> {
+        Some((TokenKind::Content, self.text.as_ref().map(|text| text.0.as_ref())))
+    }
+
+    fn finish_reason(&self) -> Option<&str> {
+        self.finish_reason.as_ref().map(|reason| reason.0.as_ref())
+    }
+}
+

@@ -1,0 +1,103 @@
+//! What a plugin says of itself: offers and the schemas of their options.
+
+use schemars::generate::SchemaSettings;
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+
+pub use crate::bindings::meta::{Description, Offer, Role};
+use crate::{Error, Result};
+
+/// Puts a description together; [`export!`](crate::export) calls it with the
+/// names of the plugin's own package. The prefix `vbench-plugin-`, which says
+/// only that the package is a plugin, is not part of the plugin's name.
+pub fn description(package: &str, version: &str, summary: &str, offers: Vec<Offer>) -> Description {
+    let name = package.strip_prefix("vbench-plugin-").unwrap_or(package);
+    // A pre-release suffix is Cargo's; the contract has MAJOR.MINOR.PATCH only.
+    let version = version.split(['-', '+']).next().unwrap_or(version);
+    Description { name: name.into(), version: version.into(), summary: summary.into(), offers }
+}
+
+/// An offer whose options are the properties of `C`.
+pub fn offer<C: JsonSchema>(role: Role, name: &str, aliases: &[&str], summary: &str) -> Offer {
+    Offer {
+        role,
+        name: name.into(),
+        aliases: aliases.iter().map(|&alias| alias.into()).collect(),
+        summary: summary.into(),
+        config_schema: config_schema::<C>(),
+    }
+}
+
+/// The JSON Schema (draft 2020-12) of `C` as text, with every type in its
+/// place rather than by reference. Doc comments become descriptions.
+pub fn config_schema<C: JsonSchema>() -> String {
+    let mut settings = SchemaSettings::draft2020_12();
+    settings.inline_subschemas = true;
+    settings.meta_schema = None;
+    let mut schema = settings.into_generator().into_root_schema_for::<C>();
+    // The name of a Rust type, and the comment on it, mean nothing to a user.
+    schema.remove("title");
+    schema.remove("description");
+    if schema.get("properties").is_none() {
+        schema.insert("properties".into(), serde_json::Map::new().into());
+    }
+    schema.to_value().to_string()
+}
+
+/// Reads an offer's options. The host has checked them against the schema, so
+/// an error here is about what a schema cannot say.
+pub fn read_config<C: DeserializeOwned>(json: &str) -> Result<C> {
+    serde_json::from_str(json).map_err(|error| Error::config(format!("the options cannot be read: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    /// Not for users.
+    #[derive(Deserialize, JsonSchema)]
+    #[serde(deny_unknown_fields)]
+    #[allow(dead_code, reason = "only its schema is looked at")]
+    struct Config {
+        /// The trace to replay.
+        #[schemars(extend("format" = "path"))]
+        path: String,
+        /// How many tokens a block has.
+        #[serde(default = "sixteen")]
+        #[schemars(range(min = 1))]
+        block: u32,
+        #[serde(default)]
+        inner: Option<Inner>,
+    }
+
+    fn sixteen() -> u32 {
+        16
+    }
+
+    #[derive(Deserialize, serde::Serialize, JsonSchema, Default)]
+    #[allow(dead_code, reason = "only its schema is looked at")]
+    struct Inner {
+        ratio: f64,
+    }
+
+    #[test]
+    fn a_schema_holds_what_help_needs() {
+        let schema: serde_json::Value = serde_json::from_str(&config_schema::<Config>()).unwrap();
+        assert_eq!(schema["type"], "object");
+        assert_eq!(schema["additionalProperties"], false);
+        assert_eq!(schema["required"], serde_json::json!(["path"]));
+        assert_eq!(schema["properties"]["path"]["format"], "path");
+        assert_eq!(schema["properties"]["path"]["description"], "The trace to replay.");
+        assert_eq!(schema["properties"]["block"]["default"], 16);
+        assert_eq!(schema["properties"]["block"]["minimum"], 1);
+        assert!(schema.get("$defs").is_none() && schema.get("title").is_none());
+        assert!(!schema.to_string().contains("$ref"));
+    }
+
+    #[test]
+    fn the_package_prefix_and_a_prerelease_are_left_out() {
+        let description = description("vbench-plugin-traces", "1.2.3-rc.1", "s", Vec::new());
+        assert_eq!((description.name.as_str(), description.version.as_str()), ("traces", "1.2.3"));
+    }
+}
