@@ -22,7 +22,8 @@ fn the_objective_is_the_reference_clients_goodput() {
         .zip(&recorded.output_lens)
         .map(|((e2el, ttft), &tokens)| if tokens > 1 { (e2el - ttft) / f64::from(tokens - 1) } else { 0.0 })
         .collect();
-    let success = recorded.errors.iter().map(|error| f64::from(u8::from(error.is_empty()))).collect::<Vec<_>>();
+    let success =
+        recorded.errors.iter().map(|error| f64::from(u8::from(error.is_empty()))).collect::<Vec<_>>();
     let run = RunData::new()
         .with_metric("duration", recorded.duration)
         .with_column("success", success)

@@ -75,7 +75,9 @@ impl Backend for Chat {
 /// About how long the prompt is as JSON.
 fn prompt_bytes(prompt: &Prompt) -> usize {
     match prompt {
-        Prompt::Text(text) | Prompt::Messages(text) | Prompt::Parts(text) | Prompt::Object(text) => text.len(),
+        Prompt::Text(text) | Prompt::Messages(text) | Prompt::Parts(text) | Prompt::Object(text) => {
+            text.len()
+        }
         _ => 0,
     }
 }
@@ -157,4 +159,3 @@ impl<'a> Choice<'a> for DeltaChoice<'a> {
         self.finish_reason.as_ref().map(|reason| reason.0.as_ref())
     }
 }
-

@@ -151,11 +151,26 @@ fn object(keys: &'static [&'static str]) -> impl Strategy<Value = Value> {
 }
 
 fn event() -> impl Strategy<Value = String> {
-    let delta =
-        object(&["role", "content", "content", "reasoning", "reasoning_content", "tool_calls", "function_call"]);
-    let usage = object(&["completion_tokens", "prompt_tokens", "prompt_tokens_details", "completion_tokens_details"]);
+    let delta = object(&[
+        "role",
+        "content",
+        "content",
+        "reasoning",
+        "reasoning_content",
+        "tool_calls",
+        "function_call",
+    ]);
+    let usage =
+        object(&["completion_tokens", "prompt_tokens", "prompt_tokens_details", "completion_tokens_details"]);
     let metrics = object(&["queue_time_ms", "time_to_first_token_ms"]);
-    (delta, usage, metrics, object(&["choices", "usage", "error", "object", "metrics", "message"]), 0u32..64, value())
+    (
+        delta,
+        usage,
+        metrics,
+        object(&["choices", "usage", "error", "object", "metrics", "message"]),
+        0u32..64,
+        value(),
+    )
         .prop_map(|(delta, usage, metrics, odd, has, finish_reason)| {
             let mut event = json!({});
             if has & 1 == 0 {

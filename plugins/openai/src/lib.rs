@@ -62,18 +62,24 @@ impl Backend for Completions {
     fn build(&self, request: &RequestIn) -> Result<RequestOut> {
         let turn = &request.turn;
         if !self.compat.is_reference() && !turn.attachments.as_slice().is_empty() {
-            return Err(Error::unsupported("the sample has media, which completions cannot carry; use openai-chat"));
+            return Err(Error::unsupported(
+                "the sample has media, which completions cannot carry; use openai-chat",
+            ));
         }
         if !request.history.is_empty() {
             return Err(Error::unsupported(
                 "the sample has several turns, which completions cannot carry; use openai-chat",
             ));
         }
-        let body = self.payload.write(prompt_bytes(&turn.prompt), request.overrides.as_deref(), |key, out| match key {
-            "model" => openai::write_json(out, request.model.as_str()),
-            "prompt" => openai::write_prompt(out, &turn.prompt, self.compat),
-            _ => openai::write_json(out, &turn.output_tokens),
-        })?;
+        let body = self.payload.write(
+            prompt_bytes(&turn.prompt),
+            request.overrides.as_deref(),
+            |key, out| match key {
+                "model" => openai::write_json(out, request.model.as_str()),
+                "prompt" => openai::write_prompt(out, &turn.prompt, self.compat),
+                _ => openai::write_json(out, &turn.output_tokens),
+            },
+        )?;
         let input_sequences = match &turn.prompt {
             Prompt::Texts(texts) => texts.len(),
             Prompt::TokenIdLists(lists) => lists.len(),
@@ -93,7 +99,9 @@ impl Backend for Completions {
 /// About how long the prompt is as JSON.
 fn prompt_bytes(prompt: &Prompt) -> usize {
     match prompt {
-        Prompt::Text(text) | Prompt::Messages(text) | Prompt::Parts(text) | Prompt::Object(text) => text.len(),
+        Prompt::Text(text) | Prompt::Messages(text) | Prompt::Parts(text) | Prompt::Object(text) => {
+            text.len()
+        }
         Prompt::Texts(texts) => texts.iter().map(|text| text.len() + 3).sum(),
         Prompt::TokenIds(ids) => ids.len() * 6,
         Prompt::TokenIdLists(lists) => lists.iter().map(|ids| ids.len() * 6 + 3).sum(),
@@ -123,4 +131,3 @@ impl<'a> Choice<'a> for TextChoice<'a> {
         self.finish_reason.as_ref().map(|reason| reason.0.as_ref())
     }
 }
-

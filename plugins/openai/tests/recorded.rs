@@ -102,7 +102,12 @@ fn parsing_gives_what_the_plan_gives() {
         for stream in streams() {
             let response = Response::from_events(&stream.events);
             let backend = backend(compat);
-            assert_eq!(backend.parse(&response).unwrap(), backend.read(&response).unwrap(), "{}", stream.name);
+            assert_eq!(
+                backend.parse(&response).unwrap(),
+                backend.read(&response).unwrap(),
+                "{}",
+                stream.name
+            );
         }
     }
 }

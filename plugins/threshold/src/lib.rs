@@ -110,7 +110,9 @@ impl Limit {
             .key("limits")
         };
         let text = text.trim();
-        let found = OPERATORS.iter().find_map(|&(symbol, operator)| Some((symbol, operator, text.strip_prefix(symbol)?)));
+        let found = OPERATORS
+            .iter()
+            .find_map(|&(symbol, operator)| Some((symbol, operator, text.strip_prefix(symbol)?)));
         let (symbol, operator, number) = found.ok_or_else(|| bad("has no operator"))?;
         let target: f64 = number.trim().parse().map_err(|_| bad("has no number"))?;
         if !target.is_finite() {

@@ -91,6 +91,7 @@ impl RequestOut {
     }
 }
 
+#[expect(clippy::derivable_impls, reason = "the type is generated")]
 impl Default for Parsed {
     fn default() -> Self {
         Self {
@@ -106,6 +107,7 @@ impl Default for Parsed {
     }
 }
 
+#[expect(clippy::derivable_impls, reason = "the type is generated")]
 impl Default for Usage {
     fn default() -> Self {
         Self { output_tokens: None, prompt_tokens: None, cached_tokens: None, reasoning_tokens: None }

@@ -138,6 +138,7 @@ impl DatasetContext {
     }
 }
 
+#[expect(clippy::derivable_impls, reason = "the type is generated")]
 impl Default for Summary {
     fn default() -> Self {
         Self { python_random: None, numpy_random: None, skipped: Vec::new() }

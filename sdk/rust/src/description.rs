@@ -1,7 +1,7 @@
 //! What a plugin says of itself: offers and the schemas of their options.
 
-use schemars::generate::SchemaSettings;
 use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde::de::DeserializeOwned;
 
 pub use crate::bindings::meta::{Description, Offer, Role};

@@ -73,7 +73,8 @@ mod tests {
 
     #[test]
     fn constructors_fill_in_what_they_name() {
-        let error = Error::input("no such field").at(Location::file("a.jsonl").column("turns")).context("row");
+        let error =
+            Error::input("no such field").at(Location::file("a.jsonl").column("turns")).context("row");
         assert_eq!(error.cause, Cause::Input);
         assert_eq!(error.message, "row: no such field");
         assert_eq!(error.location.unwrap().column.as_deref(), Some("turns"));

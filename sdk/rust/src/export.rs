@@ -5,11 +5,23 @@
 /// Call it once, at the root of the plugin's crate, with the roles that the
 /// plugin has, in this order: `datasets`, `backends`, `criteria`.
 ///
-/// ```ignore
-/// vbench_plugin::export! {
-///     datasets: [Traces],
-///     criteria: [Deadline],
+/// ```
+/// # use vbench_plugin::prelude::*;
+/// # #[derive(Deserialize, JsonSchema)]
+/// # struct Config {}
+/// struct Traces;
+///
+/// impl Dataset for Traces {
+///     // ...
+/// #     type Config = Config;
+/// #     const NAME: &'static str = "traces";
+/// #     const SUMMARY: &'static str = "Replays our traces.";
+/// #     fn open(_cx: &DatasetContext, _config: Config) -> Result<Self> { Ok(Self) }
+/// #     fn next(&mut self) -> Result<Option<Sample>> { Ok(None) }
 /// }
+///
+/// vbench_plugin::export! { datasets: [Traces] }
+/// # assert_eq!(describe().offers[0].name, "traces");
 /// ```
 ///
 /// Name, version and summary come from `Cargo.toml`; a package

@@ -39,6 +39,7 @@ mod export;
 pub mod log;
 pub mod openai;
 pub mod plan;
+pub mod rules;
 pub mod sample;
 pub mod table;
 #[cfg(not(target_arch = "wasm32"))]
@@ -58,8 +59,8 @@ pub use sample::Sample;
 /// What most plugins need, to be imported with `*`.
 pub mod prelude {
     pub use crate::backend::{
-        Backend, BackendContext, Endpoint, Framing, Header, Parsed, Plan, RequestIn, RequestOut, Response, Task,
-        TokenEvent, TokenKind, Usage,
+        Backend, BackendContext, Endpoint, Framing, Header, Parsed, Plan, RequestIn, RequestOut, Response,
+        Task, TokenEvent, TokenKind, Usage,
     };
     pub use crate::criterion::{Criterion, CriterionContext, Finding, Run, Verdict};
     pub use crate::dataset::{Dataset, DatasetContext, Summary};

@@ -1,8 +1,8 @@
 //! Messages for the person at the terminal.
 
+pub use crate::bindings::host::vbench::plugin::log::Level;
 #[cfg(target_arch = "wasm32")]
 use crate::bindings::host::vbench::plugin::log::log as send;
-pub use crate::bindings::host::vbench::plugin::log::Level;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::testing::host::log as send;
 

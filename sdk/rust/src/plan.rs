@@ -7,8 +7,8 @@
 use serde_json::Value;
 
 use crate::backend::{
-    Condition, ErrorRule, FailureText, Parsed, Plan, Response, TerminalRule, Test, TokenEvent, TokenKind, TokenRule,
-    Usage, UsageRule,
+    Condition, ErrorRule, FailureText, Parsed, Plan, Response, TerminalRule, Test, TokenEvent, TokenKind,
+    TokenRule, Usage, UsageRule,
 };
 
 impl Condition {
@@ -38,9 +38,8 @@ impl Condition {
             Test::Present => value.is_some(),
             Test::Absent => value.is_none(),
             Test::Truthy => value.is_some_and(is_truthy),
-            Test::Equals(json) => {
-                serde_json::from_str::<Value>(json).is_ok_and(|wanted| value.is_some_and(|value| *value == wanted))
-            }
+            Test::Equals(json) => serde_json::from_str::<Value>(json)
+                .is_ok_and(|wanted| value.is_some_and(|value| *value == wanted)),
         }
     }
 }
@@ -104,34 +103,35 @@ pub fn read(plan: &Plan, response: &Response) -> Parsed {
 
 /// What a plan has made of the events so far.
 ///
-/// A request fails with the first of: an event that is not JSON (the events
-/// after it are not read) or an error rule, `no-token`, the terminal rule.
+/// A request fails with the first of: an event that is not JSON or fits an error
+/// rule (nothing counts from there on), `no-token`, the terminal rule.
 pub struct Reader<'p> {
     plan: &'p Plan,
     parsed: Parsed,
     events: u32,
-    unreadable: bool,
+    over: bool,
     terminal_seen: bool,
 }
 
 impl<'p> Reader<'p> {
     /// Before the first event.
     pub fn new(plan: &'p Plan) -> Self {
-        Self { plan, parsed: Parsed::default(), events: 0, unreadable: false, terminal_seen: false }
+        Self { plan, parsed: Parsed::default(), events: 0, over: false, terminal_seen: false }
     }
 
     /// Takes the next event by the plan.
     pub fn event(&mut self, payload: &[u8]) {
-        if self.plan.ignore.iter().any(|ignored| ignored.as_bytes() == payload) {
-            self.skip();
-            return;
-        }
-        match serde_json::from_slice(payload) {
-            Ok(event) => self.document(&event),
-            Err(error) => {
-                let text = format!("event {} of the response is not JSON: {error}", u64::from(self.events) + 1);
-                self.fail(text);
-                self.unreadable = true;
+        if !self.over {
+            match serde_json::from_slice(payload) {
+                Ok(event) => self.document(&event),
+                Err(_) if self.plan.ignore.iter().any(|text| text.as_bytes() == payload.trim_ascii()) => {}
+                Err(error) => {
+                    self.fail(format!(
+                        "event {} of the response is not JSON: {error}",
+                        u64::from(self.events) + 1
+                    ));
+                    self.over = true;
+                }
             }
         }
         self.skip();
@@ -144,10 +144,8 @@ impl<'p> Reader<'p> {
 
     /// Makes the event that is next a token event; [`Reader::skip`] ends it.
     pub fn token(&mut self, kind: TokenKind, text: Option<&str>) {
-        if !self.unreadable {
-            self.parsed.tokens.push(TokenEvent { event: self.events, kind, tokens: 0 });
-            self.parsed.text.push_str(text.unwrap_or_default());
-        }
+        self.parsed.tokens.push(TokenEvent { event: self.events, kind, tokens: 0 });
+        self.parsed.text.push_str(text.unwrap_or_default());
     }
 
     /// What was read so far, to be added to.
@@ -155,9 +153,9 @@ impl<'p> Reader<'p> {
         &mut self.parsed
     }
 
-    /// Whether an event was not JSON, after which nothing counts.
-    pub fn is_unreadable(&self) -> bool {
-        self.unreadable
+    /// Whether an event has failed the request, after which nothing counts.
+    pub fn is_over(&self) -> bool {
+        self.over
     }
 
     /// What the response says.
@@ -182,17 +180,17 @@ impl<'p> Reader<'p> {
     }
 
     fn document(&mut self, event: &Value) {
-        if self.unreadable {
-            return;
-        }
         let holds = |conditions: &[Condition]| conditions.iter().all(|condition| condition.holds(event));
         let plan = self.plan;
         if let Some(rule) = plan.errors.iter().find(|rule| holds(&rule.when)) {
             self.fail(failure_text(&rule.message, event));
+            self.over = true;
+            return;
         }
         let token = plan.tokens.iter().find(|rule| holds(&rule.when));
         if let Some(rule) = token {
-            let text = rule.text.as_deref().and_then(|pointer| event.pointer(pointer)).and_then(Value::as_str);
+            let text =
+                rule.text.as_deref().and_then(|pointer| event.pointer(pointer)).and_then(Value::as_str);
             self.token(rule.kind, text);
         }
         for rule in &plan.usage {
@@ -221,15 +219,22 @@ fn failure_text(text: &FailureText, event: &Value) -> String {
         FailureText::Text(text) => text.clone(),
         FailureText::Pointer(pointer) => match event.pointer(pointer) {
             Some(Value::String(text)) => text.clone(),
+            Some(Value::Null) | None => event.to_string(),
             Some(value) => value.to_string(),
-            None => event.to_string(),
         },
     }
 }
 
+/// A whole number, not negative, also when it is written as `3.0`.
+fn as_count(value: &Value) -> Option<u64> {
+    let whole =
+        |number: f64| (number >= 0.0 && number.fract() == 0.0 && number < 9e15).then_some(number as u64);
+    value.as_u64().or_else(|| value.as_f64().and_then(whole))
+}
+
 fn take_usage(usage: &mut Usage, rule: &UsageRule, event: &Value) {
     let take = |count: &mut Option<u64>, pointer: &Option<String>| {
-        let found = pointer.as_deref().and_then(|pointer| event.pointer(pointer)).and_then(Value::as_u64);
+        let found = pointer.as_deref().and_then(|pointer| event.pointer(pointer)).and_then(as_count);
         *count = found.or(*count);
     };
     take(&mut usage.output_tokens, &rule.output_tokens);
@@ -265,7 +270,12 @@ mod tests {
 
     #[test]
     fn the_first_rule_that_fits_makes_the_token_event() {
-        let parsed = read_events(&[r#"{"text":"a","kind":"thought"}"#, r#"{"kind":"thought"}"#, "[DONE]", r#"{"end":null}"#]);
+        let parsed = read_events(&[
+            r#"{"text":"a","kind":"thought"}"#,
+            r#"{"kind":"thought"}"#,
+            "[DONE]",
+            r#"{"end":null}"#,
+        ]);
         let kinds: Vec<_> = parsed.tokens.iter().map(|token| (token.event, token.kind)).collect();
         assert_eq!(kinds, [(0, TokenKind::Content), (1, TokenKind::Reasoning)]);
         assert_eq!((parsed.text.as_str(), parsed.error), ("a", None));
@@ -274,13 +284,16 @@ mod tests {
     #[test]
     fn failures_come_in_their_order() {
         assert_eq!(read_events(&[r#"{"error":{"message":"boom"}}"#]).error.as_deref(), Some("boom"));
-        assert_eq!(read_events(&[r#"{"error":{"code":5}}"#]).error.as_deref(), Some(r#"{"error":{"code":5}}"#));
+        assert_eq!(
+            read_events(&[r#"{"error":{"code":5}}"#]).error.as_deref(),
+            Some(r#"{"error":{"code":5}}"#)
+        );
         assert_eq!(read_events(&[]).error.as_deref(), Some("no token"));
         assert_eq!(read_events(&[r#"{"text":"a"}"#]).error.as_deref(), Some("no end"));
     }
 
     #[test]
-    fn nothing_counts_after_an_event_that_is_not_json() {
+    fn nothing_counts_after_an_event_that_failed_the_request() {
         let parsed = read_events(&[r#"{"text":"a"}"#, "{bad", r#"{"text":"b","end":1}"#]);
         assert_eq!(parsed.tokens.len(), 1);
         assert!(parsed.error.unwrap().starts_with("event 2 of the response is not JSON"));

@@ -1,13 +1,18 @@
 //! What a dataset yields: samples, their turns and prompts.
 
-pub use crate::bindings::host::vbench::plugin::types::{
-    Attachments, Media, MediaKind, Prompt, Sample, Turn,
-};
+pub use crate::bindings::host::vbench::plugin::types::{Attachments, Media, MediaKind, Prompt, Sample, Turn};
 
 impl Sample {
     /// A sample of one turn, without an id.
     pub fn new(turn: Turn) -> Self {
-        Self { id: None, turns: vec![turn], arrival_s: None, overrides: None, session: None, tags: Vec::new() }
+        Self {
+            id: None,
+            turns: vec![turn],
+            arrival_s: None,
+            overrides: None,
+            session: None,
+            tags: Vec::new(),
+        }
     }
 
     /// Gives it the id that is sent as `x-request-id`.

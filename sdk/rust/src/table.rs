@@ -1,8 +1,8 @@
 //! Rows of a file that the user named, read natively by the host.
 
+pub use crate::bindings::host::vbench::plugin::table::Format;
 #[cfg(target_arch = "wasm32")]
 use crate::bindings::host::vbench::plugin::table::Rows as Handle;
-pub use crate::bindings::host::vbench::plugin::table::Format;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::testing::host::Rows as Handle;
 use crate::{Error, Location, Result};
@@ -47,8 +47,9 @@ impl Rows {
     pub fn read<T: DeserializeOwned>(&self, indices: &[u64], columns: &[&str]) -> Result<Vec<T>> {
         let rows = self.read_json(indices, columns)?;
         let parse = |(row, &index): (&String, &u64)| {
-            serde_json::from_str(row)
-                .map_err(|error| Error::input(format!("not the row expected: {error}")).at(self.locate(index)))
+            serde_json::from_str(row).map_err(|error| {
+                Error::input(format!("not the row expected: {error}")).at(self.locate(index))
+            })
         };
         rows.iter().zip(indices).map(parse).collect()
     }

@@ -3,12 +3,12 @@
 //! All functions take many items, since a call costs more than the work on one.
 //! Each but [`describe`] fails with cause `config` when the run has no tokenizer.
 
+use crate::Result;
 #[cfg(target_arch = "wasm32")]
 use crate::bindings::host::vbench::plugin::tokenizer as imports;
 pub use crate::bindings::host::vbench::plugin::tokenizer::{Chat, Info, Round, TokenLists};
 #[cfg(not(target_arch = "wasm32"))]
 use crate::testing::host::tokenizer as imports;
-use crate::Result;
 
 /// Facts that sampling depends on; none when the run has no tokenizer.
 pub fn describe() -> Option<Info> {

@@ -94,9 +94,12 @@ fn separate(out: &mut Vec<u8>) {
     }
 }
 
-fn write_media(out: &mut Vec<u8>, media: &Media) -> Result<()> {
+/// Writes a piece of media as a content part.
+pub fn write_media(out: &mut Vec<u8>, media: &Media) -> Result<()> {
     let extra = match &media.extra {
-        Some(json) => raw_object(json, "a medium's further keys").map_err(|error| Error::input(error.message))?,
+        Some(json) => {
+            raw_object(json, "a medium's further keys").map_err(|error| Error::input(error.message))?
+        }
         None => RawObject::new(),
     };
     let kind = match media.kind {

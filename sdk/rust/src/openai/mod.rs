@@ -5,7 +5,7 @@ mod content;
 mod payload;
 mod stream;
 
-pub use content::{append_user_turn, messages, write_prompt};
+pub use content::{append_user_turn, messages, write_media, write_prompt};
 pub use payload::{Payload, write_json};
 pub use stream::{Choice, Present, Text, Truthy, read_stream, stream_plan};
 
@@ -49,7 +49,9 @@ mod tests {
     fn a_path_of_another_api_is_refused_in_the_reference_clients_words() {
         assert!(check_suffix("/v1/chat/completions", "OpenAI Completions API", &["completions"]).is_ok());
         let error = check_suffix("/v1/generate", "OpenAI Completions API", &["completions"]).unwrap_err();
-        assert!(error.message.starts_with("OpenAI Completions API URL must end with one of: {'completions'}."));
+        assert!(
+            error.message.starts_with("OpenAI Completions API URL must end with one of: {'completions'}.")
+        );
         assert!(check_suffix("v1/completions", "x", &["completions"]).is_err());
     }
 }

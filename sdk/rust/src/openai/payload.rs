@@ -11,7 +11,8 @@ use crate::{Error, Result};
 
 /// Writes a value as JSON.
 pub fn write_json(out: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) -> Result<()> {
-    serde_json::to_writer(out, value).map_err(|error| Error::internal(format!("a value cannot be written: {error}")))
+    serde_json::to_writer(out, value)
+        .map_err(|error| Error::internal(format!("a value cannot be written: {error}")))
 }
 
 /// A value of a body.
@@ -81,7 +82,9 @@ impl Payload {
         mut slot: impl FnMut(&str, &mut Vec<u8>) -> Result<()>,
     ) -> Result<Vec<u8>> {
         let overrides = match overrides {
-            Some(json) => raw_object(json, "the sample's overrides").map_err(|error| Error::input(error.message))?,
+            Some(json) => {
+                raw_object(json, "the sample's overrides").map_err(|error| Error::input(error.message))?
+            }
             None => RawObject::new(),
         };
         let mut out = Vec::with_capacity(capacity + 256);
@@ -141,7 +144,10 @@ mod tests {
     fn fields_keep_their_place_and_numbers_their_text() {
         let payload = Payload::new().slot("model").fixed("max", &1).unwrap().slot("prompt");
         let payload = payload
-            .merge_user_fields(&context(r#"{"top_p":0.90,"temperature":0.7}"#, r#"{"temperature":0,"max":2,"prompt":"p","z":[1, 2.50]}"#))
+            .merge_user_fields(&context(
+                r#"{"top_p":0.90,"temperature":0.7}"#,
+                r#"{"temperature":0,"max":2,"prompt":"p","z":[1, 2.50]}"#,
+            ))
             .unwrap();
         assert_eq!(
             body(&payload, None),

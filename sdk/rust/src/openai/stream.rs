@@ -65,7 +65,7 @@ pub fn read_stream<'a, C: Choice<'a>>(plan: &Plan, compat: Compat, response: &'a
     let usage_on_token_events = plan.usage.iter().any(|rule| rule.on_token_events);
     for payload in response.events() {
         let event: Event<C> = match serde_json::from_slice(payload) {
-            Ok(event) if !reader.is_unreadable() => event,
+            Ok(event) if !reader.is_over() => event,
             _ => {
                 reader.event(payload);
                 continue;

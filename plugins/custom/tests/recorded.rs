@@ -1,0 +1,166 @@
+//! The dataset against what the reference client sampled.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+use vbench_plugin::log::Level;
+use vbench_plugin::prelude::*;
+use vbench_plugin::testing::{DatasetArgs, Host, HostTokenizer};
+use vbench_plugin::tokenizer::Info;
+use vbench_plugin_custom::Custom;
+
+#[derive(Deserialize)]
+struct Case {
+    case: String,
+    file: String,
+    count: i64,
+    seed: u64,
+    output_len: i64,
+    disable_shuffle: bool,
+    skip_chat_template: bool,
+    samples: Vec<Recorded>,
+}
+
+#[derive(Deserialize)]
+struct Recorded {
+    request_id: String,
+    prompt_len: u64,
+    output_len: i64,
+    prompt: String,
+}
+
+fn rows(file: &str) -> Vec<Value> {
+    let text = match file {
+        "custom" => include_str!("fixtures/custom.json"),
+        "custom_small" => include_str!("fixtures/custom_small.json"),
+        other => panic!("no file {other}"),
+    };
+    serde_json::from_str(text).unwrap()
+}
+
+/// The recorded tokenizers' chat template, and the lengths they gave.
+struct ChatMl(HashMap<String, u64>);
+
+impl HostTokenizer for ChatMl {
+    fn describe(&self) -> Info {
+        Info {
+            name: "chatml".into(),
+            vocab_size: 1,
+            full_vocab_size: 1,
+            special_ids: Vec::new(),
+            added_special_ids: Vec::new(),
+            specials_per_sequence: 0,
+            has_chat_template: true,
+        }
+    }
+
+    fn encode(&self, text: &str, add_special_tokens: bool) -> Vec<u32> {
+        assert!(add_special_tokens, "lengths include special tokens");
+        // Texts that were drawn but not recorded would have no length.
+        vec![0; self.0.get(text).map_or(1, |&length| length as usize)]
+    }
+
+    fn decode(&self, _ids: &[u32], _skip_special_tokens: bool) -> String {
+        unreachable!("the dataset decodes nothing")
+    }
+
+    fn render_chat(
+        &self,
+        messages: &str,
+        _tools: Option<&str>,
+        add_generation_prompt: bool,
+        template_options: Option<&str>,
+    ) -> Result<String> {
+        assert!(add_generation_prompt);
+        let messages: Value = serde_json::from_str(messages).unwrap();
+        let options = template_options.unwrap_or_default();
+        let content = messages[0]["content"].as_str().unwrap();
+        Ok(format!("{options}<|im_start|>user\n{content}<|im_end|>\n<|im_start|>assistant\n"))
+    }
+}
+
+#[test]
+fn samples_are_those_of_the_reference_client() {
+    let cases: Vec<Case> = serde_json::from_str(include_str!("fixtures/cases.json")).unwrap();
+    assert_eq!(cases.len(), 7);
+    for case in cases {
+        let lengths = case.samples.iter().map(|sample| (sample.prompt.clone(), sample.prompt_len)).collect();
+        let host = Host::new().with_tokenizer(ChatMl(lengths)).with_rows("path", rows(&case.file));
+        let config = json!({
+            "path": "x.jsonl",
+            "output_len": case.output_len,
+            "disable_shuffle": case.disable_shuffle,
+            "skip_chat_template": case.skip_chat_template,
+        });
+        let args = DatasetArgs {
+            seed: case.seed,
+            count: case.count,
+            request_id_prefix: "g-".into(),
+            compat: Compat::V0_33,
+            ..DatasetArgs::default()
+        };
+        let run = host.run_dataset::<Custom>(&config.to_string(), args).unwrap();
+        assert_eq!(run.samples.len(), case.samples.len(), "{}", case.case);
+        for (sample, recorded) in run.samples.iter().zip(&case.samples) {
+            let turn = &sample.turns[0];
+            let name = format!("{} {}", case.case, recorded.request_id);
+            assert_eq!(sample.id.as_deref(), Some(recorded.request_id.as_str()), "{name}");
+            assert_eq!(turn.prompt, Prompt::Text(recorded.prompt.clone()), "{name}");
+            assert_eq!(
+                (turn.prompt_tokens, turn.output_tokens),
+                (recorded.prompt_len, recorded.output_len),
+                "{name}"
+            );
+        }
+    }
+}
+
+fn run(rows: Vec<Value>, config: Value, compat: Compat) -> Result<testing::DatasetRun> {
+    let args = DatasetArgs { count: 0, compat, backend: "openai-chat".into(), ..DatasetArgs::default() };
+    Host::new()
+        .with_tokenizer(ChatMl(HashMap::new()))
+        .with_rows("path", rows)
+        .run_dataset::<Custom>(&config.to_string(), args)
+}
+
+#[test]
+fn a_row_without_a_length_is_named() {
+    let rows = vec![json!({"prompt": "a", "output_tokens": 3.0}), json!({"prompt": "b"})];
+    let config = json!({"path": "x.jsonl", "output_len": -1, "disable_shuffle": true});
+    let error = run(rows, config, Compat::V0_33).unwrap_err();
+    assert_eq!(
+        error.message,
+        "Invalid value for 'output_tokens' in custom dataset: 'nan'. Must be an integer."
+    );
+    assert_eq!(error.location.unwrap().row, Some(2));
+}
+
+#[test]
+fn numbers_in_every_prompt_are_refused_under_the_reference_clients_rules_only() {
+    let rows = vec![json!({"prompt": "1"}), json!({"prompt": "22"})];
+    let config = json!({"path": "x.jsonl", "disable_shuffle": true, "skip_chat_template": true});
+    assert!(run(rows.clone(), config.clone(), Compat::V0_33).is_err());
+    let run = run(rows, config, Compat::Vbench).unwrap();
+    assert_eq!(run.samples[1].turns[0].prompt, Prompt::Text("22".into()));
+    assert!(run.messages.is_empty());
+}
+
+#[test]
+fn template_options_are_passed_on_and_double_templating_is_warned_of() {
+    let config = json!({"path": "x.jsonl", "chat_template_kwargs": {"thinking": true}});
+    let run = run(vec![json!({"prompt": "a"})], config, Compat::Vbench).unwrap();
+    let Prompt::Text(prompt) = &run.samples[0].turns[0].prompt else { panic!("no text") };
+    assert!(prompt.starts_with(r#"{"thinking":true}<|im_start|>user"#));
+    assert_eq!(run.messages[0].level, Level::Warn);
+}
+
+#[test]
+fn other_files_and_bad_rows_are_refused() {
+    let path = |path: &str| json!({"path": path});
+    let error = run(Vec::new(), path("x.json"), Compat::V0_33).unwrap_err();
+    assert!(error.message.starts_with("Only JSONL format is supported"));
+    for row in [json!({"prompt": ["a"]}), json!({"text": "a"})] {
+        let error = run(vec![row], path("x.jsonl"), Compat::Vbench).unwrap_err();
+        assert_eq!(error.location.unwrap().column.as_deref(), Some("prompt"));
+    }
+}
