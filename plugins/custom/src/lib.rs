@@ -9,7 +9,7 @@
 use serde_json::Value;
 use vbench_plugin::generators::PythonRandom;
 use vbench_plugin::prelude::*;
-use vbench_plugin::rules;
+use vbench_plugin::rules::{self, Column, ColumnKind};
 use vbench_plugin::table::{Format, Rows};
 use vbench_plugin::tokenizer::Chat;
 use vbench_plugin::{log, tokenizer};
@@ -61,6 +61,8 @@ pub struct Custom {
     config: Config,
     rows: Rows,
     has_tokenizer: bool,
+    /// The column of lengths, of which texts are numbers where all are.
+    output_tokens: Column,
     random: PythonRandom,
     /// What is still to be given out, last first; none before the first call.
     left: Option<Vec<Sample>>,
@@ -98,6 +100,7 @@ impl Dataset for Custom {
             rows: Rows::open(PATH, format)?,
             config,
             has_tokenizer: tokenizer.is_some(),
+            output_tokens: Column::new("output_tokens"),
             random: PythonRandom::new(cx.seed),
             left: None,
         })
@@ -199,14 +202,7 @@ impl Custom {
         if self.config.output_len != -1 {
             return Ok(self.config.output_len);
         }
-        let found = match &row.output_tokens {
-            // As Python's int(): towards zero, and from text of whole numbers only.
-            Some(Value::Number(number)) => {
-                number.as_i64().or_else(|| number.as_f64().map(|number| number as i64))
-            }
-            Some(Value::String(text)) => text.trim().parse().ok(),
-            _ => None,
-        };
+        let found = self.output_tokens.whole_number(row.output_tokens.as_ref(), &self.rows)?;
         found.ok_or_else(|| {
             let value = row.output_tokens.as_ref().map_or("nan".into(), |value| match value {
                 Value::Null => "nan".into(),
@@ -223,14 +219,7 @@ impl Custom {
     /// Fails as the reference client does when every prompt looks like a
     /// number: its data frame makes numbers of them, which are no text.
     fn refuse_numeric_prompts(&self) -> Result<()> {
-        let indices: Vec<u64> = (0..self.rows.count()).collect();
-        for rows in indices.chunks(CHUNK) {
-            let rows = self.rows.read::<Row>(rows, &["prompt"])?;
-            if rows.iter().any(|row| !row.prompt.as_ref().is_none_or(looks_numeric)) {
-                return Ok(());
-            }
-        }
-        if indices.is_empty() {
+        if Column::new("prompt").kind(&self.rows)? == ColumnKind::AsTheyAre {
             return Ok(());
         }
         Err(Error::input(
@@ -241,13 +230,5 @@ impl Custom {
 
     fn bad(&self, index: u64, column: &str, message: impl Into<String>) -> Error {
         Error::input(message).at(self.rows.locate(index).column(column))
-    }
-}
-
-fn looks_numeric(value: &Value) -> bool {
-    match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => true,
-        Value::String(text) => text.trim().parse::<f64>().is_ok(),
-        Value::Array(_) | Value::Object(_) => false,
     }
 }

@@ -164,3 +164,20 @@ fn other_files_and_bad_rows_are_refused() {
         assert_eq!(error.location.unwrap().column.as_deref(), Some("prompt"));
     }
 }
+
+/// Texts are numbers in a column where all are, as in a data frame; in any other
+/// only whole ones are.
+#[test]
+fn lengths_are_read_as_the_whole_column_is() {
+    let row = |output_tokens: Value| json!({"prompt": "a", "output_tokens": output_tokens});
+    let config = json!({"path": "x.jsonl", "output_len": -1, "disable_shuffle": true});
+    let lengths = |values: [Value; 3]| {
+        run(values.map(row).to_vec(), config.clone(), Compat::V0_33)
+            .map(|run| run.samples.iter().map(|sample| sample.turns[0].output_tokens).collect::<Vec<_>>())
+    };
+    assert_eq!(lengths([json!("4"), json!("5.0"), json!(6.9)]).unwrap(), [4, 5, 6]);
+    assert_eq!(lengths([json!("4"), json!(5.0), json!("4")]).unwrap(), [4, 5, 4]);
+    let error = lengths([json!("4"), json!("5.0"), json!("six")]).unwrap_err();
+    assert_eq!(error.location.unwrap().row, Some(2));
+    assert!(error.message.contains("'5.0'"), "{}", error.message);
+}

@@ -1,5 +1,12 @@
 //! Rules that several datasets of the reference client share.
 
+mod column;
+mod fit;
+mod python_number;
+
+pub use column::{Column, ColumnKind};
+pub use fit::{Fitted, Fitter, TokenDraws, Window};
+
 use crate::dataset::Twister;
 use crate::generators::PythonRandom;
 use crate::openai;

@@ -1,0 +1,199 @@
+//! The dataset against what the reference client sampled with the same
+//! tokenizers.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tokenizers::Tokenizer;
+use vbench_plugin::prelude::*;
+use vbench_plugin::testing::{DatasetArgs, DatasetRun, Host, HostTokenizer};
+use vbench_plugin::tokenizer::Info;
+use vbench_plugin_random::Random;
+
+/// A tokenizer of `tests/fixtures/tokenizers`, which has no named specials
+/// beyond those that are added tokens.
+struct Recorded {
+    tokenizer: Tokenizer,
+    info: Info,
+    clean_up: bool,
+}
+
+impl Recorded {
+    fn load(name: &str) -> Self {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/tokenizers").join(name);
+        let tokenizer = Tokenizer::from_file(folder.join("tokenizer.json")).unwrap();
+        let config = std::fs::read(folder.join("tokenizer_config.json")).unwrap();
+        let config: Value = serde_json::from_slice(&config).unwrap();
+        let named =
+            ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
+        let named = named.iter().filter_map(|key| tokenizer.token_to_id(config[key].as_str()?));
+        let info = Info {
+            name: name.into(),
+            vocab_size: tokenizer.get_vocab_size(false) as u32,
+            full_vocab_size: tokenizer.get_vocab_size(true) as u32,
+            special_ids: named.collect(),
+            added_special_ids: Vec::new(),
+            specials_per_sequence: tokenizer.encode("", true).unwrap().len() as u32,
+            has_chat_template: false,
+        };
+        let model: Value =
+            serde_json::from_slice(&std::fs::read(folder.join("tokenizer.json")).unwrap()).unwrap();
+        let clean_up = config["clean_up_tokenization_spaces"] == true && model["model"]["type"] != "BPE";
+        Self { tokenizer, info, clean_up }
+    }
+}
+
+impl HostTokenizer for Recorded {
+    fn describe(&self) -> Info {
+        self.info.clone()
+    }
+
+    fn encode(&self, text: &str, add_special_tokens: bool) -> Vec<u32> {
+        self.tokenizer.encode_fast(text, add_special_tokens).unwrap().get_ids().to_vec()
+    }
+
+    fn decode(&self, ids: &[u32], skip_special_tokens: bool) -> String {
+        let mut text = self.tokenizer.decode(ids, skip_special_tokens).unwrap();
+        if self.clean_up {
+            for (found, put) in [
+                (" .", "."),
+                (" ?", "?"),
+                (" !", "!"),
+                (" ,", ","),
+                (" ' ", "'"),
+                (" n't", "n't"),
+                (" 'm", "'m"),
+                (" 's", "'s"),
+                (" 've", "'ve"),
+                (" 're", "'re"),
+            ] {
+                text = text.replace(found, put);
+            }
+        }
+        text
+    }
+}
+
+#[derive(Deserialize)]
+struct Case {
+    case: String,
+    tokenizer: String,
+    count: i64,
+    seed: u64,
+    config: Value,
+    /// Request id, lengths of prompt and answer, SHA-256 of the prompt.
+    samples: Vec<(String, u64, i64, String)>,
+}
+
+/// The digest of a text, or of the JSON that Python writes for a list of texts.
+fn digest(prompt: &Prompt) -> String {
+    let text = match prompt {
+        Prompt::Text(text) => text.clone(),
+        Prompt::Texts(texts) => {
+            let texts: Vec<String> = texts.iter().map(|text| json!(text).to_string()).collect();
+            format!("[{}]", texts.join(", "))
+        }
+        other => panic!("no text: {other:?}"),
+    };
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn run(tokenizer: &str, config: &Value, count: i64, seed: u64) -> Result<DatasetRun> {
+    let args = DatasetArgs {
+        seed,
+        count,
+        request_id_prefix: "g-".into(),
+        compat: Compat::V0_33,
+        ..DatasetArgs::default()
+    };
+    Host::new().with_tokenizer(Recorded::load(tokenizer)).run_dataset::<Random>(&config.to_string(), args)
+}
+
+#[test]
+fn samples_are_those_of_the_reference_client() {
+    let cases: Vec<Case> = serde_json::from_str(include_str!("fixtures/cases.json")).unwrap();
+    assert!(cases.len() > 40);
+    for case in cases {
+        let run = run(&case.tokenizer, &case.config, case.count, case.seed).unwrap();
+        let samples: Vec<(String, u64, i64, String)> = run
+            .samples
+            .into_iter()
+            .map(|sample| {
+                let turn = &sample.turns[0];
+                (sample.id.unwrap(), turn.prompt_tokens, turn.output_tokens, digest(&turn.prompt))
+            })
+            .collect();
+        assert_eq!(samples, case.samples, "{}", case.case);
+        assert!(run.summary.python_random.is_none() && run.summary.numpy_random.is_none());
+    }
+}
+
+/// The reference client says of this run that there were 4 more tokens than
+/// expected.
+#[test]
+fn tokens_that_do_not_come_out_even_are_said() {
+    let run = run("bpe", &json!({"input_len": 32, "output_len": 8}), 8, 0).unwrap();
+    assert_eq!(run.messages.len(), 1);
+    assert!(run.messages[0].text.contains(" 4 more "), "{}", run.messages[0].text);
+}
+
+#[test]
+fn wrong_options_are_named() {
+    for (config, key) in [
+        (json!({"input_len": 20, "range_ratio": 1.0}), "input_len"),
+        (json!({"input_len": 20, "prefix_len": 5, "range_ratio": 1.0}), "range_ratio"),
+        (json!({"input_len": 20, "range_ratio": {"input": 0.1}}), "range_ratio"),
+        (json!({"prefix_len": 3, "common_prefix_len": 4}), "common_prefix_len"),
+    ] {
+        assert_eq!(run("bpe", &config, 4, 0).unwrap_err().config_key.as_deref(), Some(key), "{config}");
+    }
+    // Two special tokens leave nothing of two.
+    assert!(run("wordpiece", &json!({"input_len": 2}), 4, 0).is_err());
+    assert!(run("bpe", &json!({}), -1, 0).is_err());
+    assert!(run("bpe", &json!({}), 0, 0).unwrap().samples.is_empty());
+}
+
+#[test]
+fn the_older_name_of_the_prefix_length_does_the_same() {
+    let texts = |config: Value| run("bpe", &config, 3, 0).unwrap().samples;
+    let older = texts(json!({"input_len": 9, "common_prefix_len": 7}));
+    assert_eq!(older, texts(json!({"input_len": 9, "prefix_len": 7})));
+    assert_eq!(older[0].turns[0].prompt_tokens, 16);
+}
+
+#[test]
+fn a_run_without_tokenizer_is_refused() {
+    let result = Host::new().without_tokenizer().run_dataset::<Random>("{}", DatasetArgs::default());
+    assert!(result.unwrap_err().message.contains("needs a tokenizer"));
+}
+
+#[test]
+fn the_schema_has_the_flags_of_the_reference_client() {
+    let description = vbench_plugin_random::describe();
+    let schema: Value = serde_json::from_str(&description.offers[0].config_schema).unwrap();
+    let flags: Vec<String> = schema["properties"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(key, property)| match property["x-flag"].as_str() {
+            Some(flag) => flag.into(),
+            None => format!("random-{}", key.replace('_', "-")),
+        })
+        .collect();
+    assert_eq!(
+        flags,
+        [
+            "random-input-len",
+            "random-output-len",
+            "random-range-ratio",
+            "random-prefix-len",
+            "random-batch-size",
+            "common-prefix-len"
+        ]
+    );
+    assert_eq!(schema["x-ignore-eos"], true);
+    assert_eq!(schema["properties"]["input_len"]["x-general-flag"], "input-len");
+    assert_eq!(schema["properties"]["output_len"]["x-general-flag"], "output-len");
+    assert_eq!(schema["properties"]["range_ratio"]["default"], 0.0);
+}
