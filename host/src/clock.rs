@@ -4,6 +4,8 @@
 //! the clock behind the reference client's `time.perf_counter()`, so that
 //! `start_times` in a result file mean the same thing.
 
+use std::time::{Duration, SystemTime};
+
 use rustix::time::{ClockId, clock_gettime};
 
 /// A point of the monotonic clock in nanoseconds.
@@ -29,6 +31,14 @@ pub fn thread_cpu_ns() -> u64 {
 #[expect(clippy::disallowed_methods, reason = "the one place where clocks are read")]
 pub fn local_now() -> jiff::Zoned {
     jiff::Zoned::now()
+}
+
+/// What the wall clock showed at a point of the monotonic clock, as far as it
+/// has not been set since.
+#[expect(clippy::disallowed_methods, reason = "the one place where clocks are read")]
+pub fn wall_time_of(at_ns: MonotonicNs) -> SystemTime {
+    let ago = Duration::from_nanos(now_ns().saturating_sub(at_ns));
+    SystemTime::now().checked_sub(ago).unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
 /// Nanoseconds as seconds.

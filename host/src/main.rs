@@ -6,12 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::anyhow;
-use clap::Parser;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use vbench::cli::{self, Early, Invocation, PluginCommand, ServePlan};
 use vbench::fault::{EXIT_INTERRUPTED, EXIT_OK, Fault};
-use vbench::mock::{MockArgs, MockConfig, MockServer};
+use vbench::mock::{MockConfig, MockServer};
 use vbench::plugin::Plugins;
 use vbench::run::{self, Screen};
 use vbench::{mock, plugins};
@@ -32,15 +31,16 @@ fn run_command() -> Result<u8, Fault> {
         .skip(1)
         .map(|word| word.into_string().map_err(|word| Fault::user(anyhow!("an argument is not UTF-8: {}", word.display()))))
         .collect::<Result<Vec<String>, Fault>>()?;
-    if argv.first().is_some_and(|word| word == "mock") {
-        return run_mock(&argv);
-    }
     let early = cli::early(&argv)?;
     let screen = Arc::new(Screen::new(early.globals.verbose > 0));
     let plugins = load_plugins(&early, &screen)?;
     match cli::parse(&early, &plugins::offer_specs(&plugins))? {
         Invocation::Print(text) => {
             screen.line(text.trim_end_matches('\n'));
+            Ok(EXIT_OK)
+        }
+        Invocation::Mock(args) => {
+            mock::run(args, &mut std::io::stdout()).map_err(Fault::user)?;
             Ok(EXIT_OK)
         }
         Invocation::Plugin(PluginCommand::List) => {
@@ -52,20 +52,6 @@ fn run_command() -> Result<u8, Fault> {
             Ok(EXIT_OK)
         }
         Invocation::Serve(plan) => serve(*plan, &plugins, &screen),
-    }
-}
-
-fn run_mock(argv: &[String]) -> Result<u8, Fault> {
-    match MockArgs::try_parse_from(argv) {
-        Ok(args) => {
-            mock::run(args, &mut std::io::stdout()).map_err(Fault::user)?;
-            Ok(EXIT_OK)
-        }
-        Err(error) if !error.use_stderr() => {
-            let _ = write!(std::io::stdout(), "{error}");
-            Ok(EXIT_OK)
-        }
-        Err(error) => Err(cli::CliError::parser(&error).into()),
     }
 }
 
@@ -101,7 +87,8 @@ fn serve(mut plan: ServePlan, plugins: &Plugins, screen: &Screen) -> Result<u8, 
     };
     let code = run::serve(&plan, plugins, screen, &stop);
     if let Some(server) = embedded {
-        server.shutdown();
+        // What it has to say of itself nobody asked for here.
+        let _ = server.shutdown();
     }
     code
 }

@@ -11,12 +11,15 @@ use super::error::CliError;
 use super::offers::OfferSpec;
 use super::plan::ServePlan;
 use super::serve::{self, Outcome};
+use crate::mock::MockArgs;
 
 /// What the user wants done.
 #[derive(Debug)]
 pub enum Invocation {
     /// Measure a server.
     Serve(Box<ServePlan>),
+    /// Be a server to measure.
+    Mock(MockArgs),
     /// Look at plugins.
     Plugin(PluginCommand),
     /// Print this text to standard output and succeed: help, version, completion script.
@@ -49,6 +52,8 @@ struct Root {
 enum RootCommand {
     /// Measure a server: send requests, time the answers, report
     Serve,
+    /// Be an OpenAI-compatible server with known timing
+    Mock(MockArgs),
     /// Look at plugins
     Plugin {
         #[command(subcommand)]
@@ -84,6 +89,7 @@ pub fn parse(early: &Early, offers: &[OfferSpec]) -> Result<Invocation, CliError
     };
     match root.command {
         RootCommand::Serve => serve(&[]),
+        RootCommand::Mock(args) => Ok(Invocation::Mock(args)),
         RootCommand::Plugin { command } => Ok(Invocation::Plugin(command)),
         RootCommand::Completions { shell } => completions(shell, offers).map(Invocation::Print),
     }

@@ -46,6 +46,17 @@ pub enum Access {
     Denied,
 }
 
+impl Access {
+    /// For lists.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Contract => "plugin API",
+            Self::Wasi => "sandboxed",
+            Self::Denied => "network: a call ends the plugin",
+        }
+    }
+}
+
 /// An interface name taken apart: `namespace:package/interface@version`.
 struct Name<'a> {
     package: &'a str,

@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 pub use crate::record::{Task, TokenKind, Usage};
+pub use crate::wire::Framing;
 
 /// One JSON value as text. What comes from a plugin has been checked to be
 /// well-formed JSON of the kind that its field names.
@@ -278,17 +279,6 @@ pub struct BackendArgs {
     pub logprobs: Option<i64>,
     /// `vbench`, `v0.33` or `v0.12`.
     pub compat: String,
-}
-
-/// How a response body is cut into events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Framing {
-    /// Server-sent events; an event is the joined `data` lines.
-    Sse,
-    /// One JSON text a line.
-    Ndjson,
-    /// The whole body is one event.
-    WholeBody,
 }
 
 /// What a condition asks of the value at its pointer.

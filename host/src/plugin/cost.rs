@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
+use serde::Serialize;
+
 /// What one plugin has cost so far, all its instances together.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Costs {
     /// By call, as `backend.build`.
     pub calls: BTreeMap<&'static str, CallCost>,
@@ -15,7 +17,7 @@ pub struct Costs {
 }
 
 /// What one kind of call has cost so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct CallCost {
     /// How many calls.
     pub calls: u64,

@@ -77,6 +77,19 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// Gives plugins of every role this much memory.
+    pub fn set_memory_bytes(&mut self, bytes: u64) {
+        for role in [&mut self.dataset, &mut self.backend, &mut self.sla] {
+            role.memory_bytes = bytes;
+        }
+    }
+
+    /// Gives every call this much time.
+    pub fn set_call_time(&mut self, time: Duration) {
+        self.time =
+            CallTimes { describe: time, open: time, next: time, build: time, parse: time, evaluate: time };
+    }
+
     /// The limits of a role.
     pub fn of(&self, role: Role) -> RoleLimits {
         match role {

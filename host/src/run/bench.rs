@@ -15,8 +15,7 @@ use crate::extract::{Method, Progress, RequestMeta};
 use crate::fault::Fault;
 use crate::plugin::contract::{BackendArgs, RequestIn};
 use crate::plugin::{BackendClient, Identity, Plugins};
-use crate::wire::general::GeneralOptions;
-use crate::wire::{Arrival, LaneReport, Target, Wire, WireOptions};
+use crate::wire::{Arrival, GeneralOptions, LaneReport, Target, Wire, WireOptions};
 
 /// Everything that phases of a run share.
 pub struct Bench<'a> {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
@@ -188,10 +189,10 @@ impl Finish<'_> {
             "failed": summary.failed,
             "total_input_tokens": summary.total_input_tokens,
             "total_output_tokens": summary.total_output_tokens,
-            "request_throughput": summary.request_throughput_rps,
-            "request_goodput": summary.request_goodput_rps,
-            "output_throughput": summary.output_throughput_tps,
-            "total_token_throughput": summary.total_token_throughput_tps,
+            "request_throughput": summary.request_throughput,
+            "request_goodput": summary.request_goodput,
+            "output_throughput": summary.output_throughput,
+            "total_token_throughput": summary.total_token_throughput,
         });
         let numbers = numbers.as_object().into_iter().flatten();
         let numbers = numbers.filter_map(|(key, value)| Some((key.clone(), value.as_f64()?)));
@@ -239,7 +240,8 @@ impl Finish<'_> {
             report::requests::write(path, input.run).map_err(Fault::user)?;
         }
         if let Some(path) = &results.histogram_log {
-            report::write_histogram_log(path, histograms).map_err(Fault::user)?;
+            let duration = Duration::from_nanos(input.run.end_ns - input.run.start_ns);
+            report::write_histogram_log(path, histograms, clock::wall_time_of(input.run.start_ns), duration).map_err(Fault::user)?;
         }
         if !(results.save || results.append) {
             return Ok(());

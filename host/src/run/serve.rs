@@ -17,7 +17,8 @@ use super::prepare::{meta_of, request_of};
 use super::sampling::{Sampled, sample};
 use super::screen::Screen;
 use super::{honesty, limits};
-use crate::cli::{Compat, LoadPlan, LoraPlan, ServePlan};
+use crate::cli::plan::{LoadPlan, LoraPlan};
+use crate::cli::{Compat, ServePlan};
 use crate::clock;
 use crate::extract::RequestMeta;
 use crate::fault::{EXIT_INTERRUPTED, Fault};
@@ -26,7 +27,7 @@ use crate::plugin::contract::{BackendArgs, CriterionArgs, RequestIn, Role, Sampl
 use crate::plugin::{Criterion, Plugins};
 use crate::record::{RequestRecord, RunRecord};
 use crate::report::RpsChange;
-use crate::schedule::{Arrivals, LoraAssignment, Pace, RampUp, RampUpStrategy, arrivals, assign_lora};
+use crate::schedule::{Arrivals, Pace, arrivals, assign_lora};
 use crate::tokenizer::{self, Hub, Tokenizer};
 
 /// Backends whose requests a dataset may make ignore the end-of-sequence token.
@@ -224,17 +225,7 @@ fn open_criteria(plan: &ServePlan, plugins: &Plugins) -> Result<Vec<(Box<dyn Cri
 
 fn pace(load: &LoadPlan) -> Pace {
     match load.ramp_up {
-        Some(ramp) => Pace::RampUp {
-            ramp: RampUp {
-                strategy: match ramp.strategy {
-                    crate::cli::RampUpStrategy::Linear => RampUpStrategy::Linear,
-                    crate::cli::RampUpStrategy::Exponential => RampUpStrategy::Exponential,
-                },
-                start_rps: f64::from(ramp.start_rps),
-                end_rps: f64::from(ramp.end_rps),
-            },
-            burstiness: load.burstiness,
-        },
+        Some(ramp) => Pace::RampUp { ramp, burstiness: load.burstiness },
         None => Pace::Constant { rate_rps: load.request_rate, burstiness: load.burstiness },
     }
 }
@@ -302,11 +293,7 @@ fn warm_up(plan: &ServePlan, bench: &mut Bench<'_>, test: &Option<RequestIn>, ca
 /// The model or adapter name of each request.
 fn model_names(lora: Option<&LoraPlan>, model: &str, count: usize, random: &mut PythonRandom) -> Result<Vec<String>, Fault> {
     let Some(lora) = lora else { return Ok(vec![model.to_owned(); count]) };
-    let assignment = match lora.assignment {
-        crate::cli::LoraAssignment::Random => LoraAssignment::Random,
-        crate::cli::LoraAssignment::RoundRobin => LoraAssignment::RoundRobin,
-    };
-    let picks = assign_lora(assignment, lora.modules.len(), count, random).map_err(Fault::user)?;
+    let picks = assign_lora(lora.assignment, lora.modules.len(), count, random).map_err(Fault::user)?;
     Ok(picks.into_iter().map(|pick| lora.modules[pick].clone()).collect())
 }
 
@@ -348,7 +335,7 @@ fn rps_changes(schedule: &Arrivals, started_at: &jiff::Zoned) -> Vec<RpsChange> 
         .map(|change| {
             let offset = jiff::SignedDuration::try_from_secs_f64(change.offset_s).unwrap_or_default();
             let at = started_at.checked_add(offset).unwrap_or_else(|_| started_at.clone());
-            RpsChange { rps: change.rps, timestamp: at.datetime().strftime("%Y-%m-%dT%H:%M:%S%.6f").to_string() }
+            RpsChange { rps: change.rps as i64, timestamp: at.datetime().strftime("%Y-%m-%dT%H:%M:%S%.6f").to_string() }
         })
         .collect()
 }

@@ -69,12 +69,18 @@ impl TokenizerService for RunTokenizer {
         add_generation_prompt: bool,
         options: Option<&str>,
     ) -> Result<Vec<String>, ContractError> {
+        let options = match options {
+            None => serde_json::Map::new(),
+            Some(text) => serde_json::from_str(text).map_err(|e| {
+                ContractError::new(Cause::Internal, format!("template options are not a JSON object: {e}"))
+            })?,
+        };
         let chats = chats
             .iter()
             .map(|chat| tokenizer::Chat::parse(&chat.messages, chat.tools.as_deref()))
             .collect::<Result<Vec<_>, _>>()
             .map_err(tokenizer_error)?;
-        self.0.render_chat(&chats, add_generation_prompt, options).map_err(tokenizer_error)
+        self.0.render_chat(&chats, add_generation_prompt, &options).map_err(tokenizer_error)
     }
 }
 

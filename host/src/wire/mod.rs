@@ -31,4 +31,5 @@ pub use exchange::{Arrival, Dispatch, Ending, Outgoing, Slots};
 pub use framing::{Event, Framer, Framing};
 pub use http1::ResponseHead;
 pub use target::{Target, TargetError};
-pub use wire::{Wire, WireOptions};
+pub use general::GeneralOptions;
+pub use wire::{LaneReport, Wire, WireOptions};

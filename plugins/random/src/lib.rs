@@ -25,7 +25,7 @@ vbench_plugin::export! { datasets: [Random] }
 /// schema asks for `ignore_eos` where the backend knows it.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("x-ignore-eos" = true))]
+#[schemars(extend("x-ignore-eos" = true, "x-align-prompts" = true))]
 pub struct Config {
     /// Tokens of a prompt, those included that the tokenizer adds; the prefix comes on top.
     #[serde(default = "input_len")]

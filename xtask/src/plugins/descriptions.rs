@@ -54,6 +54,7 @@ plugins! {
     "goodput" => vbench_plugin_goodput,
     "openai" => vbench_plugin_openai,
     "openai-chat" => vbench_plugin_openai_chat,
+    "random" => vbench_plugin_random,
     "sharegpt" => vbench_plugin_sharegpt,
     "threshold" => vbench_plugin_threshold,
 }
