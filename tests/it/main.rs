@@ -1,0 +1,1 @@
+//! The whole command, as users run it.
