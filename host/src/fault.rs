@@ -6,6 +6,8 @@ use std::fmt;
 pub const EXIT_OK: u8 = 0;
 /// The run worked, but a criterion (`--sla`) was not met.
 pub const EXIT_THRESHOLD: u8 = 1;
+/// Under `--compat v0.33`, a target that could not be used, as that client has it.
+pub const EXIT_REFERENCE_ERROR: u8 = 1;
 /// Wrong flags, files or settings, or a result that could not be written.
 pub const EXIT_USAGE: u8 = 2;
 /// A plugin failed.

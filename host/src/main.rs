@@ -8,8 +8,8 @@ use std::sync::atomic::AtomicBool;
 use anyhow::anyhow;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
-use vbench::cli::{self, Early, Invocation, PluginCommand, ServePlan};
-use vbench::fault::{EXIT_INTERRUPTED, EXIT_OK, Fault};
+use vbench::cli::{self, Compat, Early, Invocation, PluginCommand, ServePlan};
+use vbench::fault::{Blame, EXIT_INTERRUPTED, EXIT_OK, EXIT_REFERENCE_ERROR, Fault};
 use vbench::mock::{MockConfig, MockServer};
 use vbench::plugin::Plugins;
 use vbench::run::{self, Screen};
@@ -90,5 +90,12 @@ fn serve(mut plan: ServePlan, plugins: &Plugins, screen: &Screen) -> Result<u8, 
         // What it has to say of itself nobody asked for here.
         let _ = server.shutdown();
     }
-    code
+    match code {
+        // The reference client has one exit code for all that goes wrong.
+        Err(fault) if plan.compat == Compat::V033 && fault.blame == Blame::Target => {
+            let _ = writeln!(std::io::stderr(), "error: {fault}");
+            Ok(EXIT_REFERENCE_ERROR)
+        }
+        code => code,
+    }
 }

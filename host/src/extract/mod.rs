@@ -11,6 +11,8 @@ mod fields;
 pub mod plan;
 pub mod reader;
 pub mod reading;
+pub mod reference_sse;
 
 pub use reader::{Progress, Reader};
-pub use reading::{Method, RequestMeta};
+pub use reading::{Cutting, Method, RequestMeta};
+pub use reference_sse::Dialect;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
 
-use super::reading::{Method, Reading, RequestMeta};
+use super::reading::{Cutting, Method, Reading, RequestMeta};
 use crate::plugin::contract::{Parsed, Response};
 use crate::record::RequestRecord;
-use crate::wire::{Arrival, Framing};
+use crate::wire::Arrival;
 
 /// How far a run is, for whoever shows it.
 #[derive(Debug, Default)]
@@ -21,7 +21,7 @@ pub struct Progress {
 
 /// Reads the responses of one run.
 pub struct Reader<P> {
-    framing: Framing,
+    cutting: Cutting,
     method: Method,
     /// Calls the backend plugin.
     parse: P,
@@ -35,8 +35,8 @@ where
     P: FnMut(Response) -> Result<Parsed, String>,
 {
     /// A reader that has read nothing yet.
-    pub fn new(framing: Framing, method: Method, parse: P, progress: Arc<Progress>) -> Self {
-        Self { framing, method, parse, progress, open: HashMap::new(), records: Vec::new() }
+    pub fn new(cutting: Cutting, method: Method, parse: P, progress: Arc<Progress>) -> Self {
+        Self { cutting, method, parse, progress, open: HashMap::new(), records: Vec::new() }
     }
 
     /// Reads until `expected` requests have ended and gives their records in
@@ -70,12 +70,12 @@ where
     fn take(&mut self, arrival: Arrival, meta: &mut impl FnMut(u32) -> RequestMeta) {
         match arrival {
             Arrival::Body { index, status, capture } => {
-                let reading = self.open.entry(index).or_insert_with(|| Reading::new(self.framing));
+                let reading = self.open.entry(index).or_insert_with(|| Reading::new(self.cutting));
                 reading.push(status, &capture, &self.method);
             }
             Arrival::End(ending) => {
                 let index = ending.index;
-                let reading = self.open.remove(&index).unwrap_or_else(|| Reading::new(self.framing));
+                let reading = self.open.remove(&index).unwrap_or_else(|| Reading::new(self.cutting));
                 let record = reading.finish(*ending, meta(index), &self.method, &mut self.parse);
                 if !record.succeeded() {
                     self.progress.failed.fetch_add(1, Ordering::Relaxed);

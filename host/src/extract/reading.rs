@@ -5,6 +5,40 @@ use crate::plugin::contract::{Header, Parsed, Response};
 use crate::record::{Failure, FailureClass, RequestRecord, TokenEvent};
 use crate::wire::{Capture, Ending, Event, Framer, Framing, ResponseHead};
 
+use super::reference_sse::{Dialect, ReferenceSse};
+
+/// How the body of a response is cut into events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cutting {
+    /// By the standard.
+    Standard(Framing),
+    /// Server-sent events with the reference client's quirks.
+    Reference(Dialect),
+}
+
+#[derive(Debug)]
+enum Cutter {
+    Standard(Framer),
+    Reference(ReferenceSse),
+}
+
+impl Cutter {
+    fn push(&mut self, capture: &Capture, emit: &mut impl FnMut(Event<'_>)) {
+        match self {
+            Self::Standard(framer) => framer.push(capture, emit),
+            Self::Reference(reader) => reader.push(capture, emit),
+        }
+    }
+
+    fn finish(&mut self, emit: &mut impl FnMut(Event<'_>)) {
+        match self {
+            Self::Standard(framer) => framer.finish(emit),
+            // It makes nothing of a rest.
+            Self::Reference(_) => {}
+        }
+    }
+}
+
 /// How the events of a response are read.
 #[derive(Debug)]
 pub enum Method {
@@ -41,7 +75,7 @@ struct Kept {
 /// A response that is being read.
 #[derive(Debug)]
 pub struct Reading {
-    framer: Framer,
+    cutter: Cutter,
     gathered: Gathered,
     token_events: Vec<TokenEvent>,
     kept: Kept,
@@ -53,9 +87,13 @@ pub struct Reading {
 
 impl Reading {
     /// A response of which nothing has been read yet.
-    pub fn new(framing: Framing) -> Self {
+    pub fn new(cutting: Cutting) -> Self {
+        let cutter = match cutting {
+            Cutting::Standard(framing) => Cutter::Standard(Framer::new(framing)),
+            Cutting::Reference(dialect) => Cutter::Reference(ReferenceSse::new(dialect)),
+        };
         Self {
-            framer: Framer::new(framing),
+            cutter,
             gathered: Gathered::default(),
             token_events: Vec::new(),
             kept: Kept::default(),
@@ -73,11 +111,11 @@ impl Reading {
             self.refusal.extend_from_slice(&capture.bytes[..room]);
             return;
         }
-        let Self { framer, gathered, token_events, kept, first_event_ns, failure, .. } = self;
+        let Self { cutter, gathered, token_events, kept, first_event_ns, failure, .. } = self;
         let mut emit = |event: Event<'_>| {
             take_event(event, method, gathered, token_events, kept, first_event_ns, failure);
         };
-        framer.push(capture, &mut emit);
+        cutter.push(capture, &mut emit);
     }
 
     /// The response has ended: reads the rest and makes the record. `parse`
@@ -110,11 +148,11 @@ impl Reading {
             return record;
         }
         if ending.failure.is_none() {
-            let Self { framer, gathered, token_events, kept, first_event_ns, failure, .. } = &mut self;
+            let Self { cutter, gathered, token_events, kept, first_event_ns, failure, .. } = &mut self;
             let mut emit = |event: Event<'_>| {
                 take_event(event, method, gathered, token_events, kept, first_event_ns, failure);
             };
-            framer.finish(&mut emit);
+            cutter.finish(&mut emit);
         }
         record.stamps.first_event_ns = self.first_event_ns;
         match method {

@@ -9,13 +9,13 @@ use anyhow::anyhow;
 
 use super::phase::{Phase, PhaseOutcome};
 use super::prepare::{Ahead, Envelope};
-use crate::cli::ServePlan;
+use crate::cli::{Compat, ServePlan};
 use crate::extract::plan::ReadyPlan;
-use crate::extract::{Method, Progress, RequestMeta};
+use crate::extract::{Cutting, Dialect, Method, Progress, RequestMeta};
 use crate::fault::Fault;
 use crate::plugin::contract::{BackendArgs, RequestIn};
 use crate::plugin::{BackendClient, Identity, Plugins};
-use crate::wire::{Arrival, GeneralOptions, LaneReport, Target, Wire, WireOptions};
+use crate::wire::{Arrival, Framing, GeneralOptions, LaneReport, Target, Wire, WireOptions};
 
 /// Everything that phases of a run share.
 pub struct Bench<'a> {
@@ -23,6 +23,7 @@ pub struct Bench<'a> {
     backend: String,
     backend_args: BackendArgs,
     envelope: Envelope,
+    cutting: Cutting,
     identity: Identity,
     wire: Wire,
     arrivals: Receiver<Vec<Arrival>>,
@@ -58,12 +59,19 @@ impl<'a> Bench<'a> {
         let (out, arrivals) = channel();
         let wire = Wire::start(Arc::new(target), &options, out)
             .map_err(|e| Fault::user(anyhow!("cannot start the I/O threads: {e}")))?;
+        let cutting = match endpoint.framing {
+            Framing::Sse if plan.compat == Compat::V033 => {
+                Cutting::Reference(Dialect::of_backend(&plan.backend.name))
+            }
+            framing => Cutting::Standard(framing),
+        };
         let envelope = Envelope { endpoint, authorization, user_headers: plan.target.headers.clone() };
         Ok(Self {
             plugins,
             backend: plan.backend.name.clone(),
             backend_args,
             envelope,
+            cutting,
             identity,
             wire,
             arrivals,
@@ -132,7 +140,7 @@ impl<'a> Bench<'a> {
             requests: requests.into_iter(),
             offsets_s,
             cap,
-            framing: self.envelope.endpoint.framing,
+            cutting: self.cutting,
             method,
             parse: |response| match &mut reading {
                 Some(client) => client.parse(response).map_err(|e| e.to_string()),

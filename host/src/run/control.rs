@@ -18,7 +18,15 @@ pub enum ControlError {
     /// The client could not be made.
     #[error("cannot set up an HTTP client: {0}")]
     Setup(String),
-    /// No answer, or one that is no list of models.
+    /// No connection.
+    #[error("failed to fetch models from server at {url}: {reason}")]
+    Unreachable {
+        /// What was asked.
+        url: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// An answer that is no list of models.
     #[error("failed to fetch models from server at {url}: {reason}; name one with --model")]
     Models {
         /// What was asked.
@@ -97,7 +105,8 @@ impl Control {
     pub fn first_model(&self) -> Result<ServedModel, ControlError> {
         let url = format!("{}/v1/models", self.base_url);
         let failed = |reason: String| ControlError::Models { url: url.clone(), reason };
-        let (status, body) = self.get(&url, true).map_err(failed)?;
+        let unreachable = |reason: String| ControlError::Unreachable { url: url.clone(), reason };
+        let (status, body) = self.get(&url, true).map_err(unreachable)?;
         if status != StatusCode::OK {
             return Err(failed(format!("status {status}")));
         }

@@ -40,8 +40,9 @@ pub struct Finish<'a> {
     pub identities: Vec<Identity>,
     /// Criteria, and whether missing one fails the command.
     pub criteria: Vec<(Box<dyn Criterion>, bool)>,
-    /// The server's counters before and after.
-    pub counters: Option<(ServerCounters, ServerCounters)>,
+    /// The server's counters before and after, as they were for speculative and
+    /// for diffusion decoding.
+    pub counters: Option<([ServerCounters; 2], [ServerCounters; 2])>,
     /// Whole rates that a ramp-up reached.
     pub rps_changes: Option<Vec<RpsChange>>,
     /// What the client says of itself.
@@ -78,10 +79,10 @@ impl Finish<'_> {
             goodput,
         };
         let summary = Summary::compute(&series, &options);
-        let (before, after) = self.counters.clone().unwrap_or_default();
-        let speculative = ServerCounters::speculative_decoding(&before, &after);
-        let diffusion = ServerCounters::diffusion_decoding(&before, &after, series.duration_s);
-        let prefix_cache = ServerCounters::prefix_cache(&before, &after, summary.total_input_tokens);
+        let (before, after) = self.counters.take().unwrap_or_default();
+        let speculative = ServerCounters::speculative_decoding(&before[0], &after[0]);
+        let diffusion = ServerCounters::diffusion_decoding(&before[1], &after[1], series.duration_s);
+        let prefix_cache = ServerCounters::prefix_cache(&before[0], &after[0], summary.total_input_tokens);
         let client_limited = self.client.client_limited.clone();
         let extensions = Extensions::compute(
             &run,

@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use super::pacer;
 use crate::clock::{self, MonotonicNs};
-use crate::extract::{Method, Progress, Reader, RequestMeta};
+use crate::extract::{Cutting, Method, Progress, Reader, RequestMeta};
 use crate::plugin::contract::{Parsed, Response};
 use crate::record::RequestRecord;
-use crate::wire::{Arrival, Dispatch, Framing, Outgoing, Slots, Wire};
+use crate::wire::{Arrival, Dispatch, Outgoing, Slots, Wire};
 
 /// How often the calling thread looks at progress and at the stop flag.
 const TICK: Duration = Duration::from_millis(100);
@@ -34,7 +34,7 @@ pub struct Phase<'a, Requests, Meta, Parse> {
     /// Most requests at a time.
     pub cap: Option<usize>,
     /// How responses are cut into events.
-    pub framing: Framing,
+    pub cutting: Cutting,
     /// How events are read.
     pub method: Method,
     /// Calls the backend plugin, for [`Method::Plugin`].
@@ -67,9 +67,9 @@ where
     /// Runs the phase to its end, or until it is stopped. `watch` is called
     /// about ten times a second.
     pub fn run(self, mut watch: impl FnMut(&Progress)) -> PhaseOutcome {
-        let Self { wire, arrivals, mut requests, offsets_s, cap, framing, method, parse, mut meta, stop } = self;
+        let Self { wire, arrivals, mut requests, offsets_s, cap, cutting, method, parse, mut meta, stop } = self;
         let progress = Arc::new(Progress::default());
-        let reader = Reader::new(framing, method, parse, Arc::clone(&progress));
+        let reader = Reader::new(cutting, method, parse, Arc::clone(&progress));
         // How many endings there will be: unknown until the pacer is through.
         let expected = AtomicUsize::new(usize::MAX);
         let slots = Arc::new(Slots::new(cap));

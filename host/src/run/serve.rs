@@ -10,7 +10,7 @@ use vbench_random::PythonRandom;
 
 use super::align::align;
 use super::bench::Bench;
-use super::control::Control;
+use super::control::{Control, ControlError};
 use super::finish::Finish;
 use super::phase::PhaseOutcome;
 use super::prepare::{meta_of, request_of};
@@ -111,7 +111,7 @@ pub fn serve(plan: &ServePlan, plugins: &Plugins, screen: &Screen, stop: &Arc<At
         }
     }
     tell_traffic(&plan.load, screen);
-    let counters_before = control.metrics().map(|text| ServerCounters::parse(&text));
+    let counters_before = counters(&control, plan.compat);
     let ahead = bench.prepare(inputs)?;
     let cpu_before_ns = clock::process_cpu_ns();
     let started_at = clock::local_now();
@@ -121,7 +121,7 @@ pub fn serve(plan: &ServePlan, plugins: &Plugins, screen: &Screen, stop: &Arc<At
     })?;
     bar.finish_and_clear();
     let cpu_ns = clock::process_cpu_ns() - cpu_before_ns;
-    let counters_after = control.metrics().map(|text| ServerCounters::parse(&text));
+    let counters_after = counters(&control, plan.compat);
 
     let backend = bench.identity().clone();
     let run = run_record(&bench, outcome);
@@ -158,6 +158,17 @@ pub fn serve(plan: &ServePlan, plugins: &Plugins, screen: &Screen, stop: &Arc<At
     }
 }
 
+/// The server's counters, for speculative and for diffusion decoding. The
+/// reference client asks for them one after the other.
+fn counters(control: &Control, compat: Compat) -> Option<[ServerCounters; 2]> {
+    let first = ServerCounters::parse(&control.metrics()?);
+    let second = match compat {
+        Compat::V033 => ServerCounters::parse(&control.metrics()?),
+        _ => first.clone(),
+    };
+    Some([first, second])
+}
+
 /// What requests call the model, and what it is.
 struct Model {
     /// In requests.
@@ -173,7 +184,10 @@ impl Model {
             return Ok(Self { name, id: id.clone() });
         }
         screen.line("Model not specified, fetching first model from server...");
-        let served = control.first_model().map_err(Fault::target)?;
+        let served = control.first_model().map_err(|error| match error {
+            ControlError::Unreachable { .. } => Fault::target(error),
+            _ => Fault::user(error),
+        })?;
         screen.line(format!("First model name: {}, first model id: {}", served.id, served.root));
         // The reference client has no use for --served-model-name here either.
         Ok(Self { name: served.id, id: served.root })

@@ -9,6 +9,7 @@ use mio::net::TcpStream;
 use super::capture::Capture;
 use super::exchange::{Arrival, Dispatch, Ending};
 use super::http1::{Progress, ResponseReader};
+use super::inflate::Inflate;
 use super::target::Target;
 use crate::clock::{self, MonotonicNs};
 use crate::record::{Failure, FailureClass, Stamps};
@@ -79,6 +80,7 @@ pub(super) struct Connection {
     tls: Option<Box<rustls::ClientConnection>>,
     connected: bool,
     reader: ResponseReader,
+    inflate: Option<Inflate>,
     head: Vec<u8>,
     body: Bytes,
     /// Bytes of `head` and `body` written so far.
@@ -110,6 +112,7 @@ impl Connection {
             tls,
             connected: false,
             reader: ResponseReader::new(),
+            inflate: None,
             head: Vec::new(),
             body: Bytes::new(),
             written: 0,
@@ -159,6 +162,7 @@ impl Connection {
     pub(super) fn finish(&mut self, failure: Option<Failure>) -> Option<(Ending, Dispatch)> {
         let mut exchange = self.exchange.take()?;
         exchange.stamps.end_ns = clock::now_ns();
+        self.inflate = None;
         let has_head = self.reader.head().is_some();
         let head = self.reader.finish();
         let ending = Ending {
@@ -326,7 +330,16 @@ impl Connection {
             return Outcome::Failed(Failure { class: FailureClass::Protocol, message });
         };
         exchange.bytes_in += bytes.len() as u64;
+        let before = exchange.capture.bytes.len();
         let progress = self.reader.feed(bytes, &mut exchange.capture.bytes);
+        if let Some(coding) = self.reader.coding() {
+            let compressed = exchange.capture.bytes.split_off(before);
+            let inflate = self.inflate.get_or_insert_with(|| Inflate::new(coding));
+            if let Err(e) = inflate.feed(&compressed, &mut exchange.capture.bytes) {
+                let message = format!("the response's compression is broken: {e}");
+                return Outcome::Failed(Failure { class: FailureClass::Protocol, message });
+            }
+        }
         exchange.capture.mark(at_ns);
         if exchange.stamps.headers_ns == 0 && self.reader.head().is_some() {
             exchange.stamps.headers_ns = at_ns;

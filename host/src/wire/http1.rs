@@ -7,6 +7,8 @@
 
 use thiserror::Error;
 
+use super::inflate::ContentCoding;
+
 /// Longest head, and longest set of trailers, that is accepted.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// Most headers that are accepted.
@@ -31,7 +33,7 @@ pub enum Http1Error {
     /// A transfer coding other than `chunked`.
     #[error("the response has an unknown `transfer-encoding`: {0}")]
     TransferEncoding(String),
-    /// Compressed, though nothing of the kind was asked for.
+    /// Compressed in a way that cannot be undone here, and was not asked for.
     #[error("the response is compressed (`content-encoding: {0}`), which was not asked for")]
     ContentEncoding(String),
     /// A chunk does not begin or end as it should.
@@ -106,6 +108,7 @@ pub struct ResponseReader {
     head: ResponseHead,
     body_bytes: u64,
     keep_alive: bool,
+    coding: Option<ContentCoding>,
 }
 
 impl Default for ResponseReader {
@@ -123,6 +126,7 @@ impl ResponseReader {
             head: ResponseHead::default(),
             body_bytes: 0,
             keep_alive: false,
+            coding: None,
         }
     }
 
@@ -195,6 +199,11 @@ impl ResponseReader {
         self.keep_alive
     }
 
+    /// How the body is compressed, if it is, once the head is complete.
+    pub fn coding(&self) -> Option<ContentCoding> {
+        self.coding
+    }
+
     /// Takes the head out and makes the reader ready for the next response.
     pub fn finish(&mut self) -> ResponseHead {
         self.state = State::Head;
@@ -238,6 +247,7 @@ impl ResponseReader {
             return Ok(used); // an interim response: the real one follows
         }
         self.keep_alive = head.keep_alive;
+        self.coding = head.coding;
         self.state = head.body;
         self.head = head.head;
         Ok(used)
@@ -304,6 +314,7 @@ struct ParsedHead {
     head: ResponseHead,
     body: State,
     keep_alive: bool,
+    coding: Option<ContentCoding>,
     status: u16,
 }
 
@@ -315,6 +326,7 @@ fn parse_head(bytes: &[u8]) -> Result<ParsedHead, Http1Error> {
     let mut keep_alive = response.version == Some(1);
     let mut length: Option<u64> = None;
     let mut chunked = false;
+    let mut coding = None;
     let mut kept = Vec::with_capacity(response.headers.len());
     for header in response.headers.iter() {
         let name = header.name.to_ascii_lowercase();
@@ -333,7 +345,7 @@ fn parse_head(bytes: &[u8]) -> Result<ParsedHead, Http1Error> {
                 _ => return Err(Http1Error::TransferEncoding(value)),
             },
             "content-encoding" if !value.trim().eq_ignore_ascii_case("identity") => {
-                return Err(Http1Error::ContentEncoding(value));
+                coding = Some(ContentCoding::named(&value).ok_or(Http1Error::ContentEncoding(value.clone()))?);
             }
             "connection" => {
                 for token in value.split(',').map(str::trim) {
@@ -357,7 +369,7 @@ fn parse_head(bytes: &[u8]) -> Result<ParsedHead, Http1Error> {
     };
     let keep_alive = keep_alive && body != State::UntilClose;
     let reason = response.reason.unwrap_or_default().to_owned();
-    Ok(ParsedHead { head: ResponseHead { status, reason, headers: kept }, body, keep_alive, status })
+    Ok(ParsedHead { head: ResponseHead { status, reason, headers: kept }, body, keep_alive, coding, status })
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ pub mod exchange;
 pub mod framing;
 mod general;
 pub mod http1;
+pub mod inflate;
 pub mod target;
 pub mod tls;
 #[cfg(test)]

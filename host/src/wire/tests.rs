@@ -192,7 +192,7 @@ fn failures_have_their_class() {
         match request.rsplit("\r\n\r\n").next().unwrap() {
             "garbage" => stream.write_all(b"\x16\x03\x01 not http at all\r\n\r\n").unwrap(),
             "cut" => stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf").unwrap(),
-            "gzip" => stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\n\r\n").unwrap(),
+            "brotli" => stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-encoding: br\r\n\r\n").unwrap(),
             "stall" => {
                 stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf").unwrap();
                 read_request(&mut stream);
@@ -202,7 +202,7 @@ fn failures_have_their_class() {
         }
     });
     let client = Client::new(&url, None, Duration::from_millis(700));
-    for (index, body) in ["garbage", "cut", "gzip", "stall", "close"].into_iter().enumerate() {
+    for (index, body) in ["garbage", "cut", "brotli", "stall", "close"].into_iter().enumerate() {
         client.send(index as u32, body);
     }
     let endings = client.endings(5);
