@@ -106,8 +106,8 @@ mod tests {
 
     #[test]
     fn an_event_is_out_as_soon_as_it_is_whole() {
-        let events = read(Dialect::Completions, &["data: {\"a\"", ": 1}\n", "\ndata: [DONE]\r\n\r\n"]);
-        assert_eq!(events, [("{\"a\": 1}".into(), 2), ("[DONE]".into(), 3)]);
+        let events = read(Dialect::Completions, &["data: {\"a\"", ": 1}", "\n\n", "data: [DONE]\r\n"]);
+        assert_eq!(events, [("{\"a\": 1}".into(), 2), ("[DONE]".into(), 4)]);
     }
 
     #[test]
