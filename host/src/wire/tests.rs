@@ -270,3 +270,62 @@ fn http_2_and_proxies_keep_the_same_promises() {
     }
     client.wire.stop();
 }
+
+/// What a connection does under TLS with a certificate that nobody has signed.
+fn tls_server() -> String {
+    use rustls::pki_types::pem::PemObject;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+    let cert = CertificateDer::from_pem_slice(include_bytes!("../../../tests/fixtures/tls/cert.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(include_bytes!("../../../tests/fixtures/tls/key.pem")).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![cert], key)
+        .unwrap();
+    let config = Arc::new(config);
+    let url = server(move |_, mut stream| {
+        let mut session = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
+        let mut tls = rustls::Stream::new(&mut session, &mut stream);
+        let mut bytes = Vec::new();
+        let mut buffer = [0; 4096];
+        while let Ok(n @ 1..) = tls.read(&mut buffer) {
+            bytes.extend_from_slice(&buffer[..n]);
+            if bytes.ends_with(b"the body") {
+                bytes.clear();
+                tls.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").unwrap();
+                for _ in 0..50 {
+                    tls.write_all(format!("3e8\r\n{}\r\n", "x".repeat(1000)).as_bytes()).unwrap();
+                }
+                tls.write_all(b"0\r\n\r\n").unwrap();
+            }
+        }
+    });
+    url.replace("http:", "https:")
+}
+
+#[test]
+fn tls_carries_exchanges_and_certificates_count() {
+    let url = tls_server();
+    let send = |insecure: bool| {
+        let (out, arrivals) = channel();
+        let target = Arc::new(Target::resolve(&url, insecure).unwrap());
+        let options = WireOptions { threads: 1, request_timeout: Duration::from_secs(10), general: None };
+        let wire = Wire::start(target, &options, out).unwrap();
+        let client = Client { wire, arrivals, slots: Arc::new(Slots::new(Some(1))) };
+        client.send(0, "the body");
+        client.send(1, "the body");
+        client.endings(2)
+    };
+    for (ending, body) in send(true) {
+        assert_eq!((ending.failure, body.len()), (None, 50_000));
+        assert!(ending.stamps.sent_ns >= ending.stamps.started_ns);
+    }
+    for (ending, _) in send(false) {
+        let (class, message) = failure_of(&ending);
+        assert_eq!(class, FailureClass::Tls, "{message}");
+        assert!(message.contains("certificate"), "{message}");
+    }
+}
