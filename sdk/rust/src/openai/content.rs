@@ -99,12 +99,14 @@ pub fn append_prompt(
             }
         }
         Prompt::Text(text) => {
+            separate(out);
             out.extend_from_slice(br#"{"type":"text","text":"#);
             write_json(out, text.as_str())?;
             out.push(b'}');
         }
         // The reference client puts whatever it has there.
         prompt if compat.is_reference() => {
+            separate(out);
             out.extend_from_slice(br#"{"type":"text","text":"#);
             write_prompt(out, prompt, compat)?;
             out.push(b'}');
