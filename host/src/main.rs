@@ -29,7 +29,10 @@ fn main() -> ExitCode {
 fn run_command() -> Result<u8, Fault> {
     let argv = std::env::args_os()
         .skip(1)
-        .map(|word| word.into_string().map_err(|word| Fault::user(anyhow!("an argument is not UTF-8: {}", word.display()))))
+        .map(|word| {
+            word.into_string()
+                .map_err(|word| Fault::user(anyhow!("an argument is not UTF-8: {}", word.display())))
+        })
         .collect::<Result<Vec<String>, Fault>>()?;
     let early = cli::early(&argv)?;
     let screen = Arc::new(Screen::new(early.globals.verbose > 0));
@@ -79,7 +82,8 @@ fn serve(mut plan: ServePlan, plugins: &Plugins, screen: &Screen) -> Result<u8, 
     }
     let embedded = if plan.target.mock {
         let config = MockConfig { port: 0, ..MockConfig::default() };
-        let server = MockServer::start(config).map_err(|e| Fault::user(anyhow!("cannot start the mock server: {e}")))?;
+        let server = MockServer::start(config)
+            .map_err(|e| Fault::user(anyhow!("cannot start the mock server: {e}")))?;
         plan.target.base_url = server.url();
         Some(server)
     } else {

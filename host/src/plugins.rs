@@ -104,7 +104,9 @@ pub fn inspect(file: &Path) -> Result<String, Fault> {
             let names = std::iter::once(&offer.name).chain(&offer.aliases);
             let names = names.map(String::as_str).collect::<Vec<_>>().join(", ");
             let _ = writeln!(text, "{:<11} {names}: {}", offer.role.name(), offer.summary);
-            for (key, schema) in offer.config_schema.get("properties").and_then(|p| p.as_object()).into_iter().flatten() {
+            for (key, schema) in
+                offer.config_schema.get("properties").and_then(|p| p.as_object()).into_iter().flatten()
+            {
                 let help = schema.get("description").and_then(|d| d.as_str()).unwrap_or_default();
                 let _ = writeln!(text, "  option {key}: {}", help.lines().next().unwrap_or_default());
             }

@@ -53,7 +53,8 @@ impl<'a> Bench<'a> {
         });
         let options = WireOptions {
             threads: plan.target.io_threads.map_or_else(default_io_threads, usize::from),
-            request_timeout: Duration::try_from_secs_f64(plan.target.request_timeout_s).unwrap_or(Duration::MAX),
+            request_timeout: Duration::try_from_secs_f64(plan.target.request_timeout_s)
+                .unwrap_or(Duration::MAX),
             general,
         };
         let (out, arrivals) = channel();
@@ -173,7 +174,12 @@ fn default_io_threads() -> usize {
 /// Whether the environment names a proxy for this URL.
 fn proxied(base_url: &str) -> bool {
     let scheme = base_url.split(':').next().unwrap_or_default();
-    let variables = [format!("{scheme}_proxy"), format!("{}_PROXY", scheme.to_uppercase()), "all_proxy".into(), "ALL_PROXY".into()];
+    let variables = [
+        format!("{scheme}_proxy"),
+        format!("{}_PROXY", scheme.to_uppercase()),
+        "all_proxy".into(),
+        "ALL_PROXY".into(),
+    ];
     let named = variables.iter().any(|name| std::env::var(name).is_ok_and(|value| !value.is_empty()));
     named && !exempt(base_url)
 }
@@ -181,7 +187,8 @@ fn proxied(base_url: &str) -> bool {
 /// Whether `no_proxy` exempts the URL's host: names match themselves and their
 /// subdomains, `*` matches all.
 fn exempt(base_url: &str) -> bool {
-    let Some(host) = reqwest::Url::parse(base_url).ok().and_then(|url| url.host_str().map(str::to_lowercase)) else {
+    let Some(host) = reqwest::Url::parse(base_url).ok().and_then(|url| url.host_str().map(str::to_lowercase))
+    else {
         return false;
     };
     let list = std::env::var("no_proxy").or_else(|_| std::env::var("NO_PROXY")).unwrap_or_default();

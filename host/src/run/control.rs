@@ -110,10 +110,13 @@ impl Control {
         if status != StatusCode::OK {
             return Err(failed(format!("status {status}")));
         }
-        let json: Value = serde_json::from_slice(&body).map_err(|e| failed(format!("the answer is not JSON: {e}")))?;
-        let data = json.get("data").and_then(Value::as_array).ok_or_else(|| failed("the answer has no `data`".into()))?;
-        let first =
-            data.first().ok_or_else(|| ControlError::NoModels { base_url: self.base_url.clone() })?;
+        let json: Value =
+            serde_json::from_slice(&body).map_err(|e| failed(format!("the answer is not JSON: {e}")))?;
+        let data = json
+            .get("data")
+            .and_then(Value::as_array)
+            .ok_or_else(|| failed("the answer has no `data`".into()))?;
+        let first = data.first().ok_or_else(|| ControlError::NoModels { base_url: self.base_url.clone() })?;
         let text = |key: &str| first.get(key).and_then(Value::as_str).map(str::to_owned);
         let id = text("id").ok_or_else(|| failed("its first model has no `id`".into()))?;
         let root = text("root").unwrap_or_else(|| id.clone());
@@ -146,9 +149,10 @@ impl Control {
             let body = serde_json::json!({"model": model, "prompt": text, "add_special_tokens": false});
             match self.post_json(&url, &body).await {
                 Ok(answer) => {
-                    let tokens = answer.get("tokens").and_then(Value::as_array).map(|tokens| {
-                        tokens.iter().map(Value::as_u64).collect::<Option<Vec<_>>>()
-                    });
+                    let tokens = answer
+                        .get("tokens")
+                        .and_then(Value::as_array)
+                        .map(|tokens| tokens.iter().map(Value::as_u64).collect::<Option<Vec<_>>>());
                     match tokens.flatten() {
                         Some(tokens) => Tokenized::Tokens(tokens),
                         None => Tokenized::Unusable("the answer has no `tokens`".to_owned()),

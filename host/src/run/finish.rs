@@ -11,7 +11,7 @@ use crate::cli::{Compat, ServePlan};
 use crate::clock;
 use crate::fault::{EXIT_OK, EXIT_TARGET, EXIT_THRESHOLD, Fault};
 use crate::metrics::{
-    ClientReport, ExtensionInput, Extensions, LatencyMetric, MetricOptions, ServerCounters, Series, Summary,
+    ClientReport, ExtensionInput, Extensions, LatencyMetric, MetricOptions, Series, ServerCounters, Summary,
     TokenHistograms,
 };
 use crate::plugin::contract::Verdict;
@@ -69,7 +69,8 @@ impl Finish<'_> {
             goodput = criterion.good(&view)?.or(goodput);
         }
         let load = &self.plan.load;
-        let requested_rps = (load.ramp_up.is_none() && load.request_rate.is_finite()).then_some(load.request_rate);
+        let requested_rps =
+            (load.ramp_up.is_none() && load.request_rate.is_finite()).then_some(load.request_rate);
         let options = MetricOptions {
             selected: self.selected(run.task),
             percentiles: self.plan.results.percentiles.clone(),
@@ -183,7 +184,12 @@ impl Finish<'_> {
     }
 
     /// The verdicts of the criteria that were asked for by name.
-    fn judge(&mut self, run: &RunRecord, series: &Series, summary: &Summary) -> Result<Vec<(String, Verdict)>, Fault> {
+    fn judge(
+        &mut self,
+        run: &RunRecord,
+        series: &Series,
+        summary: &Summary,
+    ) -> Result<Vec<(String, Verdict)>, Fault> {
         let numbers = json!({
             "duration": summary.duration_s,
             "completed": summary.completed,
@@ -228,11 +234,18 @@ impl Finish<'_> {
             ));
         }
         if !run.requests.is_empty() && run.requests.iter().all(|request| !request.succeeded()) {
-            self.screen.warn("all requests failed; this is likely due to a misconfiguration of the benchmark's arguments");
+            self.screen.warn(
+                "all requests failed; this is likely due to a misconfiguration of the benchmark's arguments",
+            );
         }
     }
 
-    fn write(&self, input: &ReportInput<'_>, settings: &RunSettings, histograms: &TokenHistograms) -> Result<(), Fault> {
+    fn write(
+        &self,
+        input: &ReportInput<'_>,
+        settings: &RunSettings,
+        histograms: &TokenHistograms,
+    ) -> Result<(), Fault> {
         let results = &self.plan.results;
         if let Some(reason) = results.late_metadata_error {
             return Err(Fault::user(anyhow::anyhow!("{reason}")));
@@ -242,7 +255,8 @@ impl Finish<'_> {
         }
         if let Some(path) = &results.histogram_log {
             let duration = Duration::from_nanos(input.run.end_ns - input.run.start_ns);
-            report::write_histogram_log(path, histograms, clock::wall_time_of(input.run.start_ns), duration).map_err(Fault::user)?;
+            report::write_histogram_log(path, histograms, clock::wall_time_of(input.run.start_ns), duration)
+                .map_err(Fault::user)?;
         }
         if !(results.save || results.append) {
             return Ok(());

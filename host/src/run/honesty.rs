@@ -39,9 +39,11 @@ pub fn client_report(
             max_ms: ms(busy.max()),
         }
     });
-    let lateness = run.requests.iter().filter(|r| r.stamps.released_ns != 0).map(|r| {
-        clock::seconds_between(r.stamps.scheduled_ns, r.stamps.released_ns)
-    });
+    let lateness = run
+        .requests
+        .iter()
+        .filter(|r| r.stamps.released_ns != 0)
+        .map(|r| clock::seconds_between(r.stamps.scheduled_ns, r.stamps.released_ns));
     let release = LagReport::of(lateness.collect());
     let mut reasons = Vec::new();
     if let Some(lag) = &loop_lag

@@ -43,12 +43,11 @@ impl Envelope {
     /// When the body is of a kind that cannot be sent.
     pub fn seal(&self, id: Option<&str>, written: RequestOut) -> Result<Outgoing, Fault> {
         let mut headers: Vec<(String, String)> = Vec::new();
-        let mut put = |name: &str, value: &str| {
-            match headers.iter_mut().find(|(n, _)| n.eq_ignore_ascii_case(name)) {
+        let mut put =
+            |name: &str, value: &str| match headers.iter_mut().find(|(n, _)| n.eq_ignore_ascii_case(name)) {
                 Some(header) => value.clone_into(&mut header.1),
                 None => headers.push((name.to_owned(), value.to_owned())),
-            }
-        };
+            };
         if let Some(authorization) = &self.authorization {
             put("Authorization", authorization);
         }

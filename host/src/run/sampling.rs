@@ -93,7 +93,9 @@ pub fn sample(
         Fault::plugin(anyhow!("dataset `{}` returned a generator state that is none: {e}", plan.dataset.name))
     };
     let python_random = match summary.python_random {
-        Some(Twister { words, position }) => PythonRandom::from_state(&words, position).map_err(wrong_state)?,
+        Some(Twister { words, position }) => {
+            PythonRandom::from_state(&words, position).map_err(wrong_state)?
+        }
         None => PythonRandom::new(u64::from(plan.seed)),
     };
     let numpy_random = match summary.numpy_random {

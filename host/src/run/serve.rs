@@ -38,7 +38,12 @@ const IGNORE_EOS_BACKENDS: [&str; 4] = ["vllm", "openai", "openai-chat", "openai
 ///
 /// # Errors
 /// With whose fault it is, when there is nothing to report.
-pub fn serve(plan: &ServePlan, plugins: &Plugins, screen: &Screen, stop: &Arc<AtomicBool>) -> Result<u8, Fault> {
+pub fn serve(
+    plan: &ServePlan,
+    plugins: &Plugins,
+    screen: &Screen,
+    stop: &Arc<AtomicBool>,
+) -> Result<u8, Fault> {
     if plan.compat == Compat::V033 {
         screen.line(plan.namespace.to_python());
     }
@@ -103,7 +108,8 @@ pub fn serve(plan: &ServePlan, plugins: &Plugins, screen: &Screen, stop: &Arc<At
     screen.line("Starting main benchmark run...");
     let metas: Vec<RequestMeta> = samples.iter().map(meta_of).collect();
     let names = model_names(plan.backend.lora.as_ref(), &model.name, count, &mut python_random)?;
-    let inputs = samples.into_iter().zip(&names).filter_map(|(sample, name)| request_of(sample, name)).collect();
+    let inputs =
+        samples.into_iter().zip(&names).filter_map(|(sample, name)| request_of(sample, name)).collect();
     if plan.load.profile {
         screen.line("Starting profiler...");
         if control.profile(true) {
@@ -231,7 +237,8 @@ fn open_criteria(plan: &ServePlan, plugins: &Plugins) -> Result<Vec<(Box<dyn Cri
     plan.sla
         .iter()
         .map(|sla| {
-            let args = CriterionArgs { config: sla.config.to_string(), compat: plan.compat.name().to_owned() };
+            let args =
+                CriterionArgs { config: sla.config.to_string(), compat: plan.compat.name().to_owned() };
             Ok((plugins.open_criterion(&sla.name, args)?, sla.named))
         })
         .collect()
@@ -252,14 +259,25 @@ fn test_input(sample: &Sample, model: &str) -> Option<RequestIn> {
 }
 
 /// Sends copies of the test request at once.
-fn try_out(bench: &mut Bench<'_>, test: &Option<RequestIn>, copies: usize, cap: Option<usize>) -> Result<Vec<RequestRecord>, Fault> {
-    let inputs: Vec<RequestIn> = test.iter().cycle().take(if test.is_some() { copies } else { 0 }).cloned().collect();
+fn try_out(
+    bench: &mut Bench<'_>,
+    test: &Option<RequestIn>,
+    copies: usize,
+    cap: Option<usize>,
+) -> Result<Vec<RequestRecord>, Fault> {
+    let inputs: Vec<RequestIn> =
+        test.iter().cycle().take(if test.is_some() { copies } else { 0 }).cloned().collect();
     let ahead = bench.prepare(inputs)?;
     let (outcome, writing) = bench.run(ahead, Vec::new(), &[], cap, |_| {})?;
     writing.map_or(Ok(outcome.records), Err)
 }
 
-fn check_readiness(plan: &ServePlan, bench: &mut Bench<'_>, test: &Option<RequestIn>, screen: &Screen) -> Result<(), Fault> {
+fn check_readiness(
+    plan: &ServePlan,
+    bench: &mut Bench<'_>,
+    test: &Option<RequestIn>,
+    screen: &Screen,
+) -> Result<(), Fault> {
     screen.line("Starting initial single prompt test run...");
     let timeout_s = plan.load.ready_check_timeout_s;
     if timeout_s == 0 {
@@ -293,7 +311,13 @@ fn check_readiness(plan: &ServePlan, bench: &mut Bench<'_>, test: &Option<Reques
     }
 }
 
-fn warm_up(plan: &ServePlan, bench: &mut Bench<'_>, test: &Option<RequestIn>, cap: Option<usize>, screen: &Screen) -> Result<(), Fault> {
+fn warm_up(
+    plan: &ServePlan,
+    bench: &mut Bench<'_>,
+    test: &Option<RequestIn>,
+    cap: Option<usize>,
+    screen: &Screen,
+) -> Result<(), Fault> {
     let copies = plan.load.num_warmups;
     if copies == 0 || bench.stopped() {
         return Ok(());
@@ -305,7 +329,12 @@ fn warm_up(plan: &ServePlan, bench: &mut Bench<'_>, test: &Option<RequestIn>, ca
 }
 
 /// The model or adapter name of each request.
-fn model_names(lora: Option<&LoraPlan>, model: &str, count: usize, random: &mut PythonRandom) -> Result<Vec<String>, Fault> {
+fn model_names(
+    lora: Option<&LoraPlan>,
+    model: &str,
+    count: usize,
+    random: &mut PythonRandom,
+) -> Result<Vec<String>, Fault> {
     let Some(lora) = lora else { return Ok(vec![model.to_owned(); count]) };
     let picks = assign_lora(lora.assignment, lora.modules.len(), count, random).map_err(Fault::user)?;
     Ok(picks.into_iter().map(|pick| lora.modules[pick].clone()).collect())
@@ -349,7 +378,10 @@ fn rps_changes(schedule: &Arrivals, started_at: &jiff::Zoned) -> Vec<RpsChange> 
         .map(|change| {
             let offset = jiff::SignedDuration::try_from_secs_f64(change.offset_s).unwrap_or_default();
             let at = started_at.checked_add(offset).unwrap_or_else(|_| started_at.clone());
-            RpsChange { rps: change.rps as i64, timestamp: at.datetime().strftime("%Y-%m-%dT%H:%M:%S%.6f").to_string() }
+            RpsChange {
+                rps: change.rps as i64,
+                timestamp: at.datetime().strftime("%Y-%m-%dT%H:%M:%S%.6f").to_string(),
+            }
         })
         .collect()
 }

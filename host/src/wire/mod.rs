@@ -22,15 +22,15 @@ mod general;
 pub mod http1;
 pub mod inflate;
 pub mod target;
-pub mod tls;
 #[cfg(test)]
 mod tests;
+pub mod tls;
 mod wire;
 
 pub use capture::{Capture, ReadMark};
 pub use exchange::{Arrival, Dispatch, Ending, Outgoing, Slots};
 pub use framing::{Event, Framer, Framing};
+pub use general::GeneralOptions;
 pub use http1::ResponseHead;
 pub use target::{Target, TargetError};
-pub use general::GeneralOptions;
 pub use wire::{LaneReport, Wire, WireOptions};

@@ -209,7 +209,10 @@ fn failures_have_their_class() {
     let (class, message) = failure_of(&endings[0].0);
     assert!(class == FailureClass::Protocol && message.contains("not HTTP/1.1"), "{message}");
     let (class, message) = failure_of(&endings[1].0);
-    assert!(class == FailureClass::Protocol && message.contains("before the response was complete"), "{message}");
+    assert!(
+        class == FailureClass::Protocol && message.contains("before the response was complete"),
+        "{message}"
+    );
     assert_eq!(endings[1].1, b"half", "what came is kept");
     assert!(failure_of(&endings[2].0).1.contains("compressed"));
     let (class, message) = failure_of(&endings[3].0);
@@ -257,8 +260,7 @@ fn http_2_and_proxies_keep_the_same_promises() {
             stream.write_all(OK).unwrap();
         }
     });
-    let general =
-        Some(general::GeneralOptions { base_url: url.clone(), http2: false, insecure: false });
+    let general = Some(general::GeneralOptions { base_url: url.clone(), http2: false, insecure: false });
     let options = WireOptions { threads: 1, request_timeout: Duration::from_secs(10), general };
     let client = Client::with(&url, Some(1), options);
     for index in 0..3 {

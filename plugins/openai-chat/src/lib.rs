@@ -57,8 +57,9 @@ impl Backend for Chat {
     }
 
     fn build(&self, request: &RequestIn) -> Result<RequestOut> {
-        let capacity = request.history.iter().map(|past| past.reply.len() + prompt_bytes(&past.turn.prompt));
-        let capacity = capacity.sum::<usize>() + prompt_bytes(&request.turn.prompt);
+        let capacity =
+            request.history.iter().map(|past| past.reply.len() + openai::prompt_bytes(&past.turn.prompt));
+        let capacity = capacity.sum::<usize>() + openai::prompt_bytes(&request.turn.prompt);
         let body = self.payload.write(capacity, request.overrides.as_deref(), |key, out| match key {
             "model" => openai::write_json(out, request.model.as_str()),
             "messages" => openai::messages(out, request, self.compat),
@@ -69,16 +70,6 @@ impl Backend for Chat {
 
     fn parse(&self, response: &Response) -> Result<Parsed> {
         Ok(openai::read_stream::<DeltaChoice>(&self.plan, self.compat, response))
-    }
-}
-
-/// About how long the prompt is as JSON.
-fn prompt_bytes(prompt: &Prompt) -> usize {
-    match prompt {
-        Prompt::Text(text) | Prompt::Messages(text) | Prompt::Parts(text) | Prompt::Object(text) => {
-            text.len()
-        }
-        _ => 0,
     }
 }
 

@@ -72,7 +72,7 @@ impl Backend for Completions {
             ));
         }
         let body = self.payload.write(
-            prompt_bytes(&turn.prompt),
+            openai::prompt_bytes(&turn.prompt),
             request.overrides.as_deref(),
             |key, out| match key {
                 "model" => openai::write_json(out, request.model.as_str()),
@@ -93,18 +93,6 @@ impl Backend for Completions {
 
     fn parse(&self, response: &Response) -> Result<Parsed> {
         Ok(openai::read_stream::<TextChoice>(&self.plan, self.compat, response))
-    }
-}
-
-/// About how long the prompt is as JSON.
-fn prompt_bytes(prompt: &Prompt) -> usize {
-    match prompt {
-        Prompt::Text(text) | Prompt::Messages(text) | Prompt::Parts(text) | Prompt::Object(text) => {
-            text.len()
-        }
-        Prompt::Texts(texts) => texts.iter().map(|text| text.len() + 3).sum(),
-        Prompt::TokenIds(ids) => ids.len() * 6,
-        Prompt::TokenIdLists(lists) => lists.iter().map(|ids| ids.len() * 6 + 3).sum(),
     }
 }
 

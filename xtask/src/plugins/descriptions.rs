@@ -51,9 +51,12 @@ macro_rules! description {
 
 plugins! {
     "custom" => vbench_plugin_custom,
+    "embeddings" => vbench_plugin_embeddings,
     "goodput" => vbench_plugin_goodput,
     "openai" => vbench_plugin_openai,
     "openai-chat" => vbench_plugin_openai_chat,
+    "openai-responses" => vbench_plugin_openai_responses,
+    "pooling" => vbench_plugin_pooling,
     "random" => vbench_plugin_random,
     "sharegpt" => vbench_plugin_sharegpt,
     "threshold" => vbench_plugin_threshold,

@@ -26,6 +26,18 @@ pub fn write_prompt(out: &mut Vec<u8>, prompt: &Prompt, compat: Compat) -> Resul
     }
 }
 
+/// About how long a prompt is as JSON, in bytes.
+pub fn prompt_bytes(prompt: &Prompt) -> usize {
+    match prompt {
+        Prompt::Text(text) | Prompt::Messages(text) | Prompt::Parts(text) | Prompt::Object(text) => {
+            text.len()
+        }
+        Prompt::Texts(texts) => texts.iter().map(|text| text.len() + 3).sum(),
+        Prompt::TokenIds(ids) => ids.len() * 6,
+        Prompt::TokenIdLists(lists) => lists.iter().map(|ids| ids.len() * 6 + 3).sum(),
+    }
+}
+
 /// Writes the messages of a chat: earlier turns with their replies, then this turn.
 pub fn messages(out: &mut Vec<u8>, request: &RequestIn, compat: Compat) -> Result<()> {
     out.push(b'[');
@@ -41,10 +53,31 @@ pub fn messages(out: &mut Vec<u8>, request: &RequestIn, compat: Compat) -> Resul
     Ok(())
 }
 
+/// Where the media of a message stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MediaPlace {
+    /// Before the text.
+    First,
+    /// After the text.
+    Last,
+}
+
 /// Appends the messages of one turn to an array that has been begun: messages
 /// as they are, else one user message with a list of parts, media after text.
 pub fn append_user_turn(out: &mut Vec<u8>, turn: &Turn, compat: Compat) -> Result<()> {
-    if let Prompt::Messages(json) = &turn.prompt {
+    append_prompt(out, &turn.prompt, turn.attachments.as_slice(), MediaPlace::Last, compat)
+}
+
+/// Appends a prompt and its media to an array of messages that has been begun.
+/// Messages are appended as they are, without the media, which they have.
+pub fn append_prompt(
+    out: &mut Vec<u8>,
+    prompt: &Prompt,
+    media: &[Media],
+    place: MediaPlace,
+    compat: Compat,
+) -> Result<()> {
+    if let Prompt::Messages(json) = prompt {
         let messages: Vec<&RawValue> = array(json, "the sample's messages")?;
         for message in messages {
             separate(out);
@@ -54,7 +87,10 @@ pub fn append_user_turn(out: &mut Vec<u8>, turn: &Turn, compat: Compat) -> Resul
     }
     separate(out);
     out.extend_from_slice(br#"{"role":"user","content":["#);
-    match &turn.prompt {
+    if place == MediaPlace::First {
+        append_media(out, media)?;
+    }
+    match prompt {
         Prompt::Parts(json) => {
             let parts: Vec<&RawValue> = array(json, "the sample's content parts")?;
             for part in parts {
@@ -63,12 +99,14 @@ pub fn append_user_turn(out: &mut Vec<u8>, turn: &Turn, compat: Compat) -> Resul
             }
         }
         Prompt::Text(text) => {
+            separate(out);
             out.extend_from_slice(br#"{"type":"text","text":"#);
             write_json(out, text.as_str())?;
             out.push(b'}');
         }
         // The reference client puts whatever it has there.
         prompt if compat.is_reference() => {
+            separate(out);
             out.extend_from_slice(br#"{"type":"text","text":"#);
             write_prompt(out, prompt, compat)?;
             out.push(b'}');
@@ -79,11 +117,18 @@ pub fn append_user_turn(out: &mut Vec<u8>, turn: &Turn, compat: Compat) -> Resul
             ));
         }
     }
-    for media in turn.attachments.as_slice() {
+    if place == MediaPlace::Last {
+        append_media(out, media)?;
+    }
+    out.extend_from_slice(b"]}");
+    Ok(())
+}
+
+fn append_media(out: &mut Vec<u8>, media: &[Media]) -> Result<()> {
+    for media in media {
         separate(out);
         write_media(out, media)?;
     }
-    out.extend_from_slice(b"]}");
     Ok(())
 }
 
@@ -187,6 +232,18 @@ mod tests {
         let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert_eq!(value[1], serde_json::json!({"role": "assistant", "content": "r"}));
         assert_eq!(value[2]["content"][0]["text"], "b");
+    }
+
+    #[test]
+    fn media_may_stand_first() {
+        let image = Media::new(MediaKind::Image, "a");
+        let mut out = b"[".to_vec();
+        append_prompt(&mut out, &Prompt::Text("t".into()), &[image], MediaPlace::First, Compat::Vbench)
+            .unwrap();
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            r#"[{"role":"user","content":[{"type":"image_url","image_url":{"url":"a"}},{"type":"text","text":"t"}]}"#
+        );
     }
 
     #[test]

@@ -3,10 +3,14 @@
 
 mod content;
 mod payload;
+mod pooling;
 mod stream;
 
-pub use content::{append_user_turn, messages, write_media, write_prompt};
+pub use content::{
+    MediaPlace, append_prompt, append_user_turn, messages, prompt_bytes, write_media, write_prompt,
+};
 pub use payload::{Payload, write_json};
+pub use pooling::Pooling;
 pub use stream::{Choice, Present, Text, Truthy, read_stream, stream_plan};
 
 use crate::backend::{Endpoint, Framing, Header, Plan, Task};
