@@ -9,7 +9,7 @@ use tokenizers::Tokenizer;
 use vbench_plugin::prelude::*;
 use vbench_plugin::testing::{DatasetArgs, DatasetRun, Host, HostTokenizer};
 use vbench_plugin::tokenizer::Info;
-use vbench_plugin_random::Random;
+use vbench_plugin_random::{Random, RandomRerank};
 
 /// A tokenizer of `tests/fixtures/tokenizers`, which has no named specials
 /// beyond those that are added tokens.
@@ -100,22 +100,37 @@ fn digest(prompt: &Prompt) -> String {
 }
 
 fn run(tokenizer: &str, config: &Value, count: i64, seed: u64) -> Result<DatasetRun> {
-    let args = DatasetArgs {
-        seed,
-        count,
-        request_id_prefix: "g-".into(),
-        compat: Compat::V0_33,
-        ..DatasetArgs::default()
-    };
-    Host::new().with_tokenizer(Recorded::load(tokenizer)).run_dataset::<Random>(&config.to_string(), args)
+    run_as::<Random>(tokenizer, config, count, seed, Compat::V0_33)
+}
+
+fn run_as<D: Dataset>(
+    tokenizer: &str,
+    config: &Value,
+    count: i64,
+    seed: u64,
+    compat: Compat,
+) -> Result<DatasetRun> {
+    let args = DatasetArgs { seed, count, request_id_prefix: "g-".into(), compat, ..DatasetArgs::default() };
+    Host::new().with_tokenizer(Recorded::load(tokenizer)).run_dataset::<D>(&config.to_string(), args)
 }
 
 #[test]
 fn samples_are_those_of_the_reference_client() {
     let cases: Vec<Case> = serde_json::from_str(include_str!("fixtures/cases.json")).unwrap();
     assert!(cases.len() > 40);
+    compare::<Random>(cases);
+}
+
+#[test]
+fn queries_and_documents_are_those_of_the_reference_client() {
+    let cases: Vec<Case> = serde_json::from_str(include_str!("fixtures/rerank.json")).unwrap();
+    assert_eq!(cases.len(), 6);
+    compare::<RandomRerank>(cases);
+}
+
+fn compare<D: Dataset>(cases: Vec<Case>) {
     for case in cases {
-        let run = run(&case.tokenizer, &case.config, case.count, case.seed).unwrap();
+        let run = run_as::<D>(&case.tokenizer, &case.config, case.count, case.seed, Compat::V0_33).unwrap();
         let samples: Vec<(String, u64, i64, String)> = run
             .samples
             .into_iter()
@@ -152,6 +167,27 @@ fn wrong_options_are_named() {
     assert!(run("wordpiece", &json!({"input_len": 2}), 4, 0).is_err());
     assert!(run("bpe", &json!({}), -1, 0).is_err());
     assert!(run("bpe", &json!({}), 0, 0).unwrap().samples.is_empty());
+}
+
+/// Half of two tokens leaves none for the query.
+#[test]
+fn an_empty_query_is_refused_but_by_the_reference_client() {
+    let config = json!({"input_len": 2});
+    let run = |compat| run_as::<RandomRerank>("bpe", &config, 3, 0, compat);
+    assert_eq!(run(Compat::Vbench).unwrap_err().config_key.as_deref(), Some("input_len"));
+    let samples = run(Compat::V0_33).unwrap().samples;
+    let Prompt::Texts(texts) = &samples[0].turns[0].prompt else { panic!("no texts") };
+    assert_eq!((samples.len(), texts[0].as_str()), (3, ""));
+}
+
+#[test]
+fn without_a_reranker_there_have_to_be_a_query_and_a_document() {
+    for (count, batch_size) in [(1, 2), (2, 1), (0, 2)] {
+        let config = json!({"no_reranker": true, "batch_size": batch_size});
+        assert!(run_as::<RandomRerank>("bpe", &config, count, 0, Compat::V0_33).is_err());
+    }
+    let config = json!({"no_reranker": true, "batch_size": 2, "input_len": 8});
+    assert_eq!(run_as::<RandomRerank>("bpe", &config, 2, 0, Compat::V0_33).unwrap().samples.len(), 1);
 }
 
 #[test]
