@@ -7,7 +7,7 @@ use crate::range_ratio::Ratios;
 
 /// Longest sequence that is made. Far above any model's context, and far below
 /// what would exhaust the plugin's memory by one request.
-const MOST_TOKENS: i64 = 1 << 24;
+pub(crate) const MOST_TOKENS: i64 = 1 << 24;
 
 /// Limits of a draw, both included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -186,7 +186,8 @@ impl Prompts {
     }
 }
 
-fn warn_of_mismatch(what: &str, mismatch: i64) {
+/// Says that `what` has more tokens than asked for, or fewer.
+pub(crate) fn warn_of_mismatch(what: &str, mismatch: i64) {
     if mismatch != 0 {
         let sign = if mismatch > 0 { "more" } else { "fewer" };
         log::warn(format!(
