@@ -25,23 +25,22 @@ const DECODED_AT_ONCE: usize = 1 << 20;
 pub struct PrefixRepetitionConfig {
     /// Tokens that prompts have in common.
     #[serde(default = "part_len")]
-    #[schemars(range(min = 0), extend("x-flag" = "prefix-repetition-prefix-len"))]
+    #[schemars(range(min = 0))]
     prefix_len: i64,
     /// Tokens that follow, different in every prompt.
     #[serde(default = "part_len")]
-    #[schemars(range(min = 0), extend("x-flag" = "prefix-repetition-suffix-len"))]
+    #[schemars(range(min = 0))]
     suffix_len: i64,
     /// Number of different beginnings.
     #[serde(default = "num_prefixes")]
-    #[schemars(range(min = 1), extend("x-flag" = "prefix-repetition-num-prefixes"))]
+    #[schemars(range(min = 1))]
     num_prefixes: i64,
     /// Tokens of an answer.
     #[serde(default = "output_len")]
-    #[schemars(range(min = 0), extend("x-flag" = "prefix-repetition-output-len", "x-general-flag" = "output-len"))]
+    #[schemars(range(min = 0), extend("x-general-flag" = "output-len"))]
     output_len: i64,
     /// Send all prompts also where their number does not divide by that of the beginnings: the first ones get one more each. vLLM 0.33 leaves out the remainder.
     #[serde(default)]
-    #[schemars(extend("x-flag" = "prefix-repetition-keep-remainder"))]
     keep_remainder: bool,
     /// Send the prompts of one beginning after the other.
     #[serde(default)]
