@@ -56,5 +56,8 @@ plugins! {
     "openai-chat" => vbench_plugin_openai_chat,
     "random" => vbench_plugin_random,
     "sharegpt" => vbench_plugin_sharegpt,
+    "sonnet" => vbench_plugin_sonnet,
+    "spec-bench" => vbench_plugin_spec_bench,
     "threshold" => vbench_plugin_threshold,
+    "traces" => vbench_plugin_traces,
 }
