@@ -9,10 +9,9 @@
 use serde_json::Value;
 use vbench_plugin::generators::PythonRandom;
 use vbench_plugin::prelude::*;
-use vbench_plugin::rules::{self, Column, ColumnKind};
+use vbench_plugin::rules::{self, Column, ColumnKind, PromptRow, PromptRows, PromptSamples};
 use vbench_plugin::table::{Format, Rows};
-use vbench_plugin::tokenizer::Chat;
-use vbench_plugin::{log, tokenizer};
+use vbench_plugin::tokenizer;
 
 vbench_plugin::export! { datasets: [Custom] }
 
@@ -52,20 +51,18 @@ fn output_len() -> i64 {
 /// The option that names the file.
 const PATH: &str = "path";
 
-/// Rows read at once.
-const CHUNK: usize = 1024;
-
 /// Samples from a file of prompts.
 pub struct Custom {
     cx: DatasetContext,
-    config: Config,
+    output_len: i64,
     rows: Rows,
+    rule: PromptRows,
     has_tokenizer: bool,
     /// The column of lengths, of which texts are numbers where all are.
     output_tokens: Column,
     random: PythonRandom,
-    /// What is still to be given out, last first; none before the first call.
-    left: Option<Vec<Sample>>,
+    /// What is still to be given out; none before the first call.
+    left: Option<std::vec::IntoIter<Sample>>,
 }
 
 impl Dataset for Custom {
@@ -82,23 +79,20 @@ impl Dataset for Custom {
         } else {
             Format::Auto
         };
+        let rule = PromptRows {
+            seed: cx.seed,
+            disable_shuffle: config.disable_shuffle,
+            no_oversample: config.no_oversample,
+            templated: !config.skip_chat_template,
+            template_options: config.chat_template_kwargs,
+        };
         let tokenizer = tokenizer::describe();
-        let templated = !config.skip_chat_template && tokenizer.is_some();
-        if templated && tokenizer.as_ref().is_some_and(|tokenizer| !tokenizer.has_chat_template) {
-            return Err(Error::config(
-                "the tokenizer has no chat template; send prompts as they are with --skip-chat-template",
-            ));
-        }
-        if templated && cx.backend == "openai-chat" {
-            log::warn(
-                "prompts are written with the chat template and the server will apply it again; \
-                 --skip-chat-template avoids that",
-            );
-        }
+        rule.check_template(cx, tokenizer.as_ref())?;
         Ok(Self {
             cx: cx.clone(),
+            output_len: config.output_len,
             rows: Rows::open(PATH, format)?,
-            config,
+            rule,
             has_tokenizer: tokenizer.is_some(),
             output_tokens: Column::new("output_tokens"),
             random: PythonRandom::new(cx.seed),
@@ -108,11 +102,16 @@ impl Dataset for Custom {
 
     fn next(&mut self) -> Result<Option<Sample>> {
         if self.left.is_none() {
-            let mut samples = self.sample()?;
-            samples.reverse();
-            self.left = Some(samples);
+            if self.cx.compat.is_reference() {
+                self.refuse_numeric_prompts()?;
+            }
+            let rows = (0..self.rows.count()).collect();
+            let PromptSamples { samples, random } =
+                self.rule.sample(&self.cx, rows, |rows| self.read(rows))?;
+            self.random = random;
+            self.left = Some(samples.into_iter());
         }
-        Ok(self.left.as_mut().and_then(Vec::pop))
+        Ok(self.left.as_mut().and_then(Iterator::next))
     }
 
     fn finish(&mut self) -> Result<Summary> {
@@ -131,67 +130,18 @@ struct Row {
 }
 
 impl Custom {
-    fn sample(&mut self) -> Result<Vec<Sample>> {
-        if self.cx.compat.is_reference() {
-            self.refuse_numeric_prompts()?;
-        }
-        let mut order: Vec<u64> = (0..self.rows.count()).collect();
-        if !self.config.disable_shuffle {
-            self.random.shuffle(&mut order);
-        }
-        // 0 and less mean all rows.
-        let wanted = usize::try_from(self.cx.count).ok().filter(|&count| count > 0).unwrap_or(order.len());
-        let mut samples: Vec<Sample> = Vec::new();
-        for rows in order[..order.len().min(wanted)].chunks(CHUNK) {
-            self.add(rows, &mut samples)?;
-        }
-        if !self.config.no_oversample && samples.len() < wanted {
-            self.random = PythonRandom::new(self.cx.seed);
-            rules::oversample(&mut samples, self.cx.count, &self.cx.request_id_prefix, &mut self.random)?;
-        }
-        Ok(samples)
-    }
-
-    /// Adds a sample for each of these rows.
-    fn add(&self, rows: &[u64], samples: &mut Vec<Sample>) -> Result<()> {
-        let mut prompts = Vec::with_capacity(rows.len());
-        let mut output_lens = Vec::with_capacity(rows.len());
-        for (row, &index) in self.rows.read::<Row>(rows, &["prompt", "output_tokens"])?.into_iter().zip(rows)
-        {
-            output_lens.push(self.output_tokens(&row, index)?);
-            prompts.push(match row.prompt {
-                Some(Value::String(prompt)) => prompt,
-                Some(_) => return Err(self.bad(index, "prompt", "`prompt` is not text")),
-                None => return Err(self.bad(index, "prompt", "the row has no `prompt`")),
-            });
-        }
-        let mut lengths = vec![1; prompts.len()];
-        if self.has_tokenizer {
-            if !self.config.skip_chat_template {
-                prompts = self.render(&prompts)?;
+    /// What these rows ask.
+    fn read(&self, rows: &[u64]) -> Result<Vec<PromptRow>> {
+        let read = self.rows.read::<Row>(rows, &["prompt", "output_tokens"])?;
+        let asked = |(row, &index): (Row, &u64)| {
+            let output_tokens = self.output_tokens(&row, index)?;
+            match row.prompt {
+                Some(Value::String(prompt)) => Ok(PromptRow { prompt, output_tokens }),
+                Some(_) => Err(self.bad(index, "prompt", "`prompt` is not text")),
+                None => Err(self.bad(index, "prompt", "the row has no `prompt`")),
             }
-            // With special tokens, also where the template has written them.
-            lengths = tokenizer::count(&prompts, true)?;
-        }
-        for ((prompt, prompt_tokens), output_tokens) in prompts.into_iter().zip(lengths).zip(output_lens) {
-            let turn = Turn::text(prompt, u64::from(prompt_tokens), output_tokens);
-            samples.push(Sample::new(turn).with_id(self.cx.request_id(samples.len())));
-        }
-        Ok(())
-    }
-
-    fn render(&self, prompts: &[String]) -> Result<Vec<String>> {
-        let chat = |prompt: &String| Chat {
-            messages: serde_json::json!([{"role": "user", "content": prompt}]).to_string(),
-            tools: None,
         };
-        let chats: Vec<Chat> = prompts.iter().map(chat).collect();
-        let options = self
-            .config
-            .chat_template_kwargs
-            .as_ref()
-            .map(|options| Value::Object(options.clone()).to_string());
-        tokenizer::render_chat(&chats, true, options.as_deref())
+        read.into_iter().zip(rows).map(asked).collect()
     }
 
     /// How long the answer to a row may be.
@@ -199,8 +149,8 @@ impl Custom {
         if !self.has_tokenizer {
             return Ok(1);
         }
-        if self.config.output_len != -1 {
-            return Ok(self.config.output_len);
+        if self.output_len != -1 {
+            return Ok(self.output_len);
         }
         let found = self.output_tokens.whole_number(row.output_tokens.as_ref(), &self.rows)?;
         found.ok_or_else(|| {

@@ -7,7 +7,7 @@ use crate::range_ratio::Ratios;
 
 /// Longest sequence that is made. Far above any model's context, and far below
 /// what would exhaust the plugin's memory by one request.
-const MOST_TOKENS: i64 = 1 << 24;
+pub(crate) const MOST_TOKENS: i64 = 1 << 24;
 
 /// Limits of a draw, both included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,8 +48,7 @@ impl LengthBounds {
         specials: u32,
         ratios: Ratios,
     ) -> Result<Self> {
-        let real_input_len = input_len.saturating_sub(specials.into()).max(0);
-        let least_input = (real_input_len as f64 * (1.0 - ratios.input)).floor() as i64;
+        let least_input = (real_len(input_len, specials) as f64 * (1.0 - ratios.input)).floor() as i64;
         let least_total = prefix_len.saturating_add(least_input);
         if least_total < 1 {
             return Err(Error::config(format!(
@@ -58,6 +57,18 @@ impl LengthBounds {
             ))
             .key("input_len"));
         }
+        Self::with_empty(input_len, output_len, prefix_len, specials, ratios)
+    }
+
+    /// As [`Self::new`], but a prompt may be empty.
+    pub(crate) fn with_empty(
+        input_len: i64,
+        output_len: i64,
+        prefix_len: i64,
+        specials: u32,
+        ratios: Ratios,
+    ) -> Result<Self> {
+        let real_input_len = real_len(input_len, specials);
         for (what, ratio) in [("input", ratios.input), ("output", ratios.output)] {
             if !(0.0..1.0).contains(&ratio) {
                 return Err(Error::config(format!(
@@ -77,6 +88,11 @@ impl LengthBounds {
         }
         Ok(bounds)
     }
+}
+
+/// What is left of a prompt's length for tokens that are drawn.
+fn real_len(input_len: i64, specials: u32) -> i64 {
+    input_len.saturating_sub(specials.into()).max(0)
 }
 
 /// A vector of draws within bounds, of which one element after the other is

@@ -6,10 +6,11 @@ use std::path::Path;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokenizers::Tokenizer;
+use vbench_plugin::generators::NumpyRandomState;
 use vbench_plugin::prelude::*;
 use vbench_plugin::testing::{DatasetArgs, DatasetRun, Host, HostTokenizer};
 use vbench_plugin::tokenizer::Info;
-use vbench_plugin_random::Random;
+use vbench_plugin_random::{PrefixRepetition, Random, RandomRerank};
 
 /// A tokenizer of `tests/fixtures/tokenizers`, which has no named specials
 /// beyond those that are added tokens.
@@ -83,7 +84,7 @@ struct Case {
     seed: u64,
     config: Value,
     /// Request id, lengths of prompt and answer, SHA-256 of the prompt.
-    samples: Vec<(String, u64, i64, String)>,
+    samples: Vec<(Option<String>, u64, i64, String)>,
 }
 
 /// The digest of a text, or of the JSON that Python writes for a list of texts.
@@ -100,32 +101,56 @@ fn digest(prompt: &Prompt) -> String {
 }
 
 fn run(tokenizer: &str, config: &Value, count: i64, seed: u64) -> Result<DatasetRun> {
-    let args = DatasetArgs {
-        seed,
-        count,
-        request_id_prefix: "g-".into(),
-        compat: Compat::V0_33,
-        ..DatasetArgs::default()
-    };
-    Host::new().with_tokenizer(Recorded::load(tokenizer)).run_dataset::<Random>(&config.to_string(), args)
+    run_as::<Random>(tokenizer, config, count, seed, Compat::V0_33)
+}
+
+fn run_as<D: Dataset>(
+    tokenizer: &str,
+    config: &Value,
+    count: i64,
+    seed: u64,
+    compat: Compat,
+) -> Result<DatasetRun> {
+    let args = DatasetArgs { seed, count, request_id_prefix: "g-".into(), compat, ..DatasetArgs::default() };
+    Host::new().with_tokenizer(Recorded::load(tokenizer)).run_dataset::<D>(&config.to_string(), args)
 }
 
 #[test]
 fn samples_are_those_of_the_reference_client() {
     let cases: Vec<Case> = serde_json::from_str(include_str!("fixtures/cases.json")).unwrap();
     assert!(cases.len() > 40);
+    compare::<Random>(cases);
+}
+
+#[test]
+fn queries_and_documents_are_those_of_the_reference_client() {
+    let cases: Vec<Case> = serde_json::from_str(include_str!("fixtures/rerank.json")).unwrap();
+    assert_eq!(cases.len(), 6);
+    compare::<RandomRerank>(cases);
+}
+
+#[test]
+fn prompts_with_common_beginnings_are_those_of_the_reference_client() {
+    let cases: Vec<Case> = serde_json::from_str(include_str!("fixtures/prefix_repetition.json")).unwrap();
+    assert_eq!(cases.len(), 3);
+    compare::<PrefixRepetition>(cases);
+}
+
+fn compare<D: Dataset>(cases: Vec<Case>) {
     for case in cases {
-        let run = run(&case.tokenizer, &case.config, case.count, case.seed).unwrap();
-        let samples: Vec<(String, u64, i64, String)> = run
+        let run = run_as::<D>(&case.tokenizer, &case.config, case.count, case.seed, Compat::V0_33).unwrap();
+        let samples: Vec<(Option<String>, u64, i64, String)> = run
             .samples
             .into_iter()
             .map(|sample| {
                 let turn = &sample.turns[0];
-                (sample.id.unwrap(), turn.prompt_tokens, turn.output_tokens, digest(&turn.prompt))
+                (sample.id, turn.prompt_tokens, turn.output_tokens, digest(&turn.prompt))
             })
             .collect();
         assert_eq!(samples, case.samples, "{}", case.case);
-        assert!(run.summary.python_random.is_none() && run.summary.numpy_random.is_none());
+        let draws_from_globals = D::NAME == PrefixRepetition::NAME;
+        assert_eq!(run.summary.python_random.is_some(), draws_from_globals);
+        assert_eq!(run.summary.numpy_random.is_some(), draws_from_globals);
     }
 }
 
@@ -152,6 +177,60 @@ fn wrong_options_are_named() {
     assert!(run("wordpiece", &json!({"input_len": 2}), 4, 0).is_err());
     assert!(run("bpe", &json!({}), -1, 0).is_err());
     assert!(run("bpe", &json!({}), 0, 0).unwrap().samples.is_empty());
+}
+
+/// Half of two tokens leaves none for the query.
+#[test]
+fn an_empty_query_is_refused_but_by_the_reference_client() {
+    let config = json!({"input_len": 2});
+    let run = |compat| run_as::<RandomRerank>("bpe", &config, 3, 0, compat);
+    assert_eq!(run(Compat::Vbench).unwrap_err().config_key.as_deref(), Some("input_len"));
+    let samples = run(Compat::V0_33).unwrap().samples;
+    let Prompt::Texts(texts) = &samples[0].turns[0].prompt else { panic!("no texts") };
+    assert_eq!((samples.len(), texts[0].as_str()), (3, ""));
+}
+
+#[test]
+fn without_a_reranker_there_have_to_be_a_query_and_a_document() {
+    for (count, batch_size) in [(1, 2), (2, 1), (0, 2)] {
+        let config = json!({"no_reranker": true, "batch_size": batch_size});
+        assert!(run_as::<RandomRerank>("bpe", &config, count, 0, Compat::V0_33).is_err());
+    }
+    let config = json!({"no_reranker": true, "batch_size": 2, "input_len": 8});
+    assert_eq!(run_as::<RandomRerank>("bpe", &config, 2, 0, Compat::V0_33).unwrap().samples.len(), 1);
+}
+
+/// Arrival gaps are drawn from what the dataset leaves of the legacy generator.
+#[test]
+fn arrivals_follow_from_the_state_that_is_left() {
+    let config = json!({"prefix_len": 16, "suffix_len": 8, "num_prefixes": 2, "output_len": 3});
+    let run = run_as::<PrefixRepetition>("bpe", &config, 12, 3, Compat::V0_33).unwrap();
+    let state = run.summary.numpy_random.unwrap();
+    let mut numpy = NumpyRandomState::from_state(&state.words, state.position).unwrap();
+    let mut now_s = 0.0;
+    let offsets_s = [(); 12].map(|()| {
+        now_s += numpy.gamma(1.0, 1.0 / 80.0).unwrap();
+        now_s
+    });
+    // The last of 12 requests at 80 a second is moved to 0.15 s, the others with it.
+    let moved = offsets_s.map(|offset_s| offset_s * 0.15 / now_s);
+    let recorded = [0.005750030375626469, 0.014341382955566721, 0.015267586427467075];
+    for (found, recorded) in moved.iter().zip(recorded) {
+        assert!((found - recorded).abs() < 1e-12, "{found} is not {recorded}");
+    }
+}
+
+#[test]
+fn a_remainder_is_left_out_unless_it_is_asked_for() {
+    let texts = |config: Value| {
+        let run = run_as::<PrefixRepetition>("bpe", &config, 11, 2, Compat::V0_33).unwrap();
+        (run.samples.len(), run.messages.iter().any(|message| message.text.starts_with("3 prompts")))
+    };
+    assert_eq!(texts(json!({"prefix_len": 4, "suffix_len": 4, "num_prefixes": 4})), (8, true));
+    let all = json!({"prefix_len": 4, "suffix_len": 4, "num_prefixes": 4, "keep_remainder": true});
+    assert_eq!(texts(all), (11, false));
+    let error = run_as::<PrefixRepetition>("bpe", &json!({}), 4, 0, Compat::V0_33).unwrap_err();
+    assert_eq!(error.config_key.as_deref(), Some("num_prefixes"));
 }
 
 #[test]

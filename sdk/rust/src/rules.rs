@@ -2,13 +2,15 @@
 
 mod column;
 mod fit;
-mod python_number;
+mod prompt_rows;
+pub mod python_number;
 
 pub use column::{Column, ColumnKind};
 pub use fit::{Fitted, Fitter, TokenDraws, Window};
+pub use prompt_rows::{PromptRow, PromptRows, PromptSamples};
 
 use crate::dataset::Twister;
-use crate::generators::PythonRandom;
+use crate::generators::{NumpyRandomState, PythonRandom};
 use crate::openai;
 use crate::sample::{Attachments, Media, MediaKind};
 use crate::{Error, Result, Sample};
@@ -104,6 +106,19 @@ pub fn chat_messages(text: &str, attachments: &Attachments) -> Result<String> {
 pub fn python_state(random: &PythonRandom) -> Twister {
     let (words, position) = random.state();
     Twister { words: words.to_vec(), position }
+}
+
+/// The state of a legacy numpy generator for a dataset's summary.
+pub fn numpy_state(random: &NumpyRandomState) -> Twister {
+    let (words, position) = random.state();
+    Twister { words: words.to_vec(), position }
+}
+
+/// The seed of a run as numpy's legacy generator takes it. Fails above 32 bits.
+pub fn numpy_seed(seed: u64) -> Result<u32> {
+    u32::try_from(seed).map_err(|_| {
+        Error::config(format!("seed {seed} is above {}, which numpy's generator cannot take", u32::MAX))
+    })
 }
 
 #[cfg(test)]

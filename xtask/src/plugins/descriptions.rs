@@ -59,5 +59,8 @@ plugins! {
     "pooling" => vbench_plugin_pooling,
     "random" => vbench_plugin_random,
     "sharegpt" => vbench_plugin_sharegpt,
+    "sonnet" => vbench_plugin_sonnet,
+    "spec-bench" => vbench_plugin_spec_bench,
     "threshold" => vbench_plugin_threshold,
+    "traces" => vbench_plugin_traces,
 }

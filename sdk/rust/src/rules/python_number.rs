@@ -1,4 +1,4 @@
-//! Python's `float(text)` and `int(text)`.
+//! Python's `float(text)`, `int(text)` and `int(number)`.
 
 /// What Python strips from both ends.
 fn strip(text: &str) -> &str {
@@ -18,7 +18,7 @@ fn without_underscores(text: &str) -> Option<String> {
 }
 
 /// `float(text)` for ASCII digits; none where it raises an error.
-pub(super) fn parse_float(text: &str) -> Option<f64> {
+pub fn parse_float(text: &str) -> Option<f64> {
     let text = strip(text);
     if text.is_empty() || !text.is_ascii() {
         return None;
@@ -29,7 +29,7 @@ pub(super) fn parse_float(text: &str) -> Option<f64> {
 
 /// `int(text)` for ASCII digits and numbers of 64 bits; none where it raises an
 /// error or needs more bits.
-pub(super) fn parse_int(text: &str) -> Option<i64> {
+pub fn parse_int(text: &str) -> Option<i64> {
     let text = strip(text);
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     if !digits.starts_with(|c: char| c.is_ascii_digit()) {
@@ -40,7 +40,7 @@ pub(super) fn parse_int(text: &str) -> Option<i64> {
 
 /// `int(number)`: towards zero; none where it raises an error or needs more
 /// than 64 bits.
-pub(super) fn truncate(number: f64) -> Option<i64> {
+pub fn truncate(number: f64) -> Option<i64> {
     // 2^63 is the first double that does not fit.
     let limit = 9_223_372_036_854_775_808.0;
     (-limit..limit).contains(&number).then_some(number as i64)

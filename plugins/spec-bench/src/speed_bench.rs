@@ -1,0 +1,113 @@
+//! The dataset `speed_bench`: a folder with a JSON Lines file a subset, whose
+//! rows have `messages`.
+
+use serde_json::{Map, Value};
+use vbench_plugin::prelude::*;
+use vbench_plugin::rules::PromptRows;
+use vbench_plugin::table::{Format, Rows};
+
+use crate::rows::{FirstMessages, SEED, Samples};
+
+/// Options of the dataset.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SpeedBenchConfig {
+    /// The folder of the benchmark, with a JSON Lines file for each subset.
+    #[schemars(extend("format" = "path", "x-flag" = "dataset-path"))]
+    #[allow(dead_code, reason = "the host opens it by the option's name")]
+    path: String,
+    /// Part of the benchmark: the name of its file, without the ending.
+    #[serde(default)]
+    dataset_subset: Subset,
+    /// Longest answer in tokens.
+    #[serde(default = "output_len")]
+    #[schemars(range(min = 0))]
+    output_len: i64,
+    /// Only prompts of this category.
+    #[serde(default)]
+    category: Option<String>,
+    /// Take the rows in the order of the file.
+    #[serde(default)]
+    #[schemars(extend("x-flag" = "disable-shuffle"))]
+    disable_shuffle: bool,
+    /// Do not repeat rows when there are too few.
+    #[serde(default)]
+    #[schemars(extend("x-flag" = "no-oversample"))]
+    no_oversample: bool,
+    /// Send prompts as they are, without the tokenizer's chat template.
+    #[serde(default)]
+    #[schemars(extend("x-flag" = "skip-chat-template"))]
+    skip_chat_template: bool,
+    /// Variables for the chat template, a JSON object.
+    #[serde(default)]
+    #[schemars(extend("x-flag" = "chat-template-kwargs"))]
+    chat_template_kwargs: Option<Map<String, Value>>,
+}
+
+fn output_len() -> i64 {
+    4096
+}
+
+#[derive(Debug, Default, Clone, Copy, Deserialize, serde::Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Subset {
+    #[default]
+    Qualitative,
+    #[serde(rename = "throughput_1k")]
+    Throughput1k,
+    #[serde(rename = "throughput_2k")]
+    Throughput2k,
+    #[serde(rename = "throughput_8k")]
+    Throughput8k,
+    #[serde(rename = "throughput_16k")]
+    Throughput16k,
+    #[serde(rename = "throughput_32k")]
+    Throughput32k,
+}
+
+impl Subset {
+    fn file(self) -> &'static str {
+        match self {
+            Self::Qualitative => "qualitative.jsonl",
+            Self::Throughput1k => "throughput_1k.jsonl",
+            Self::Throughput2k => "throughput_2k.jsonl",
+            Self::Throughput8k => "throughput_8k.jsonl",
+            Self::Throughput16k => "throughput_16k.jsonl",
+            Self::Throughput32k => "throughput_32k.jsonl",
+        }
+    }
+}
+
+/// The first messages of SPEED-Bench.
+pub struct SpeedBench(Samples);
+
+impl Dataset for SpeedBench {
+    type Config = SpeedBenchConfig;
+    const NAME: &'static str = "speed_bench";
+    const SUMMARY: &'static str = "First messages of SPEED-Bench, which is for speculative decoding.";
+
+    fn open(cx: &DatasetContext, config: SpeedBenchConfig) -> Result<Self> {
+        let source = FirstMessages {
+            rows: Rows::open_member("path", config.dataset_subset.file(), Format::Jsonl)?,
+            column: "messages",
+            category: config.category,
+            output_tokens: config.output_len,
+            rule: PromptRows {
+                seed: SEED,
+                disable_shuffle: config.disable_shuffle,
+                no_oversample: config.no_oversample,
+                templated: !config.skip_chat_template,
+                template_options: config.chat_template_kwargs,
+            },
+        };
+        Samples::new(cx, Self::NAME, source, |messages| messages.get(0)?.get("content")?.as_str()).map(Self)
+    }
+
+    fn next(&mut self) -> Result<Option<Sample>> {
+        self.0.next()
+    }
+
+    fn finish(&mut self) -> Result<Summary> {
+        Ok(self.0.summary())
+    }
+}

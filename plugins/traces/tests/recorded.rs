@@ -1,0 +1,253 @@
+//! The datasets against what the reference client sampled.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use vbench_plugin::generators::{NumpyRandomState, PythonRandom};
+use vbench_plugin::prelude::*;
+use vbench_plugin::testing::{DatasetArgs, DatasetRun, Host, HostTokenizer};
+use vbench_plugin::tokenizer::Info;
+use vbench_plugin_traces::{BurstGpt, TimedTrace};
+
+/// A tokenizer as far as traces go: its vocabulary. A text is the list of its ids.
+#[derive(Clone, Deserialize)]
+struct Vocabulary {
+    vocab_size: u32,
+    full_vocab_size: u32,
+    special_ids: Vec<u32>,
+}
+
+impl HostTokenizer for Vocabulary {
+    fn describe(&self) -> Info {
+        Info {
+            name: "vocabulary".into(),
+            vocab_size: self.vocab_size,
+            full_vocab_size: self.full_vocab_size,
+            special_ids: self.special_ids.clone(),
+            added_special_ids: Vec::new(),
+            specials_per_sequence: 2,
+            has_chat_template: false,
+        }
+    }
+
+    fn encode(&self, _text: &str, _add_special_tokens: bool) -> Vec<u32> {
+        unreachable!("the datasets encode nothing")
+    }
+
+    fn decode(&self, ids: &[u32], skip_special_tokens: bool) -> String {
+        assert!(!skip_special_tokens);
+        ids.iter().map(u32::to_string).collect::<Vec<_>>().join(" ")
+    }
+}
+
+#[derive(Deserialize)]
+struct Case {
+    case: String,
+    file: String,
+    tokenizer: Vocabulary,
+    count: i64,
+    seed: u64,
+    config: Value,
+    /// Lengths of prompt and answer, the time if there is one, and for token ids
+    /// the SHA-256 of their JSON.
+    samples: Vec<(u64, i64, Option<f64>, Option<String>)>,
+}
+
+fn cases(dataset: &str) -> Vec<Case> {
+    let cases: Vec<Case> = serde_json::from_str(include_str!("fixtures/cases.json")).unwrap();
+    cases.into_iter().filter(|case| case.case.starts_with(dataset)).collect()
+}
+
+fn rows(file: &str) -> Vec<Value> {
+    let lines = match file {
+        "timed_trace" => include_str!("fixtures/timed_trace.jsonl"),
+        "timed_trace_odd" => include_str!("fixtures/timed_trace_odd.jsonl"),
+        "mooncake_like" => include_str!("fixtures/mooncake_like.jsonl"),
+        "burstgpt" => {
+            let mut lines = include_str!("fixtures/burstgpt.csv").lines();
+            let header: Vec<&str> = lines.next().unwrap().split(',').collect();
+            let row = |line: &str| {
+                Value::Object(
+                    header.iter().zip(line.split(',')).map(|(&k, v)| (k.into(), v.into())).collect(),
+                )
+            };
+            return lines.map(row).collect();
+        }
+        other => panic!("no file {other}"),
+    };
+    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn run<D: Dataset>(case: &Case, rows: Vec<Value>, backend: &str) -> Result<DatasetRun> {
+    let mut config = case.config.clone();
+    config["path"] = json!("the file");
+    let args = DatasetArgs {
+        seed: case.seed,
+        count: case.count,
+        request_id_prefix: "g-".into(),
+        backend: backend.into(),
+        compat: Compat::V0_33,
+        ..DatasetArgs::default()
+    };
+    Host::new()
+        .with_tokenizer(case.tokenizer.clone())
+        .with_rows("path", rows)
+        .run_dataset::<D>(&config.to_string(), args)
+}
+
+#[test]
+fn lengths_of_burstgpt_are_those_of_the_reference_client() {
+    let cases = cases("burstgpt");
+    assert_eq!(cases.len(), 2);
+    for case in cases {
+        let run = run::<BurstGpt>(&case, rows(&case.file), "openai").unwrap();
+        let found: Vec<(u64, i64)> =
+            run.samples.iter().map(|s| (s.turns[0].prompt_tokens, s.turns[0].output_tokens)).collect();
+        let recorded: Vec<(u64, i64)> = case.samples.iter().map(|s| (s.0, s.1)).collect();
+        assert_eq!(found, recorded, "{}", case.case);
+        for (number, sample) in run.samples.iter().enumerate() {
+            let ids = (0..sample.turns[0].prompt_tokens)
+                .map(|k| (number as u64 + k) % u64::from(case.tokenizer.vocab_size));
+            let text = ids.map(|id| id.to_string()).collect::<Vec<_>>().join(" ");
+            assert_eq!(sample.turns[0].prompt, Prompt::Text(text));
+            assert_eq!(sample.id, Some(format!("g-{number}")));
+        }
+        assert!(run.summary.python_random.is_none() && run.summary.numpy_random.is_none());
+    }
+}
+
+#[test]
+fn traces_are_those_of_the_reference_client() {
+    let cases = cases("timed-trace");
+    assert_eq!(cases.len(), 3);
+    for case in cases {
+        let run = run::<TimedTrace>(&case, rows(&case.file), "openai").unwrap();
+        let found: Vec<_> = run
+            .samples
+            .iter()
+            .map(|sample| {
+                let turn = &sample.turns[0];
+                let Prompt::TokenIds(ids) = &turn.prompt else { panic!("no token ids") };
+                let ids: Vec<String> = ids.iter().map(u32::to_string).collect();
+                let digest = Sha256::digest(format!("[{}]", ids.join(", ")));
+                let digest = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+                (turn.prompt_tokens, turn.output_tokens, sample.arrival_s, Some(digest))
+            })
+            .collect();
+        assert_eq!(found, case.samples, "{}", case.case);
+        // Seeded with 0, whatever the run's seed.
+        assert_eq!(run.summary.python_random.unwrap().words, PythonRandom::new(0).state().0);
+        assert_eq!(run.summary.numpy_random.unwrap().words, NumpyRandomState::new(0).state().0);
+        assert!(run.messages[0].text.starts_with("timed-trace: chunk_size: "));
+    }
+}
+
+fn trace(rows: Vec<Value>, config: Value, backend: &str) -> Result<DatasetRun> {
+    let tokenizer = Vocabulary { vocab_size: 10, full_vocab_size: 12, special_ids: vec![11] };
+    let case = Case {
+        case: String::new(),
+        file: String::new(),
+        tokenizer,
+        count: 10,
+        seed: 0,
+        config,
+        samples: Vec::new(),
+    };
+    run::<TimedTrace>(&case, rows, backend)
+}
+
+fn one_prompt(row: Value, config: Value) -> Vec<u32> {
+    let run = trace(vec![row], config, "vllm").unwrap();
+    match &run.samples[0].turns[0].prompt {
+        Prompt::TokenIds(ids) => ids.clone(),
+        other => panic!("no token ids: {other:?}"),
+    }
+}
+
+#[test]
+fn special_tokens_are_left_out_and_added_ones_are_not() {
+    let ids: Vec<u64> = (0..40).collect();
+    let row = json!({"timestamp": 0, "input_length": 640, "output_length": 1, "hash_ids": ids});
+    let found: BTreeSet<u32> = one_prompt(row, json!({})).into_iter().collect();
+    assert_eq!(found, (0..11).collect());
+}
+
+#[test]
+fn the_hash_decides_the_tokens() {
+    let row = json!({"timestamp": 0, "input_length": 16, "output_length": 1, "hash_ids": [1]});
+    let prompt = |hash: &str| one_prompt(row.clone(), json!({"hash": hash}));
+    assert_eq!(prompt("stable"), prompt("python:0"));
+    assert_ne!(prompt("stable"), prompt("python:7"));
+}
+
+#[test]
+fn a_field_that_is_missing_is_told_with_those_there_are() {
+    let row = json!({"ts": 0, "input_length": 16, "output_length": 1});
+    let error = trace(vec![row], json!({}), "openai").unwrap_err();
+    assert!(error.message.contains("--timed-trace-label-timestamp"), "{}", error.message);
+    assert!(error.message.contains("input_length, output_length, ts"), "{}", error.message);
+    assert_eq!(error.location.unwrap().row, Some(1));
+}
+
+#[test]
+fn bad_rows_and_backends_are_refused() {
+    let good = json!({"timestamp": 1, "input_length": 16, "output_length": 1, "hash_ids": ["a", 1]});
+    assert_eq!(trace(vec![good.clone()], json!({}), "openai").unwrap().samples.len(), 1);
+    assert!(trace(vec![good.clone()], json!({}), "openai-chat").unwrap_err().message.contains("completions"));
+    for (field, value) in [
+        ("timestamp", json!(-1)),
+        ("timestamp", json!("soon")),
+        ("timestamp", json!(null)),
+        ("input_length", json!([16])),
+        ("input_length", json!(1e12)),
+        ("output_length", json!({})),
+        ("hash_ids", json!(7)),
+        ("hash_ids", json!([1.5])),
+        ("hash_ids", json!([[1]])),
+    ] {
+        let mut row = good.clone();
+        row[field] = value.clone();
+        let error = trace(vec![good.clone(), row], json!({}), "openai").unwrap_err();
+        let location = error.location.unwrap();
+        assert_eq!((location.row, location.column.as_deref()), (Some(2), Some(field)), "{value}");
+    }
+}
+
+fn burst(rows: Vec<Value>, count: i64) -> Result<DatasetRun> {
+    let tokenizer = Vocabulary { vocab_size: 10, full_vocab_size: 10, special_ids: Vec::new() };
+    let case = Case {
+        case: String::new(),
+        file: String::new(),
+        tokenizer,
+        count,
+        seed: 0,
+        config: json!({}),
+        samples: Vec::new(),
+    };
+    run::<BurstGpt>(&case, rows, "openai")
+}
+
+#[test]
+fn lengths_are_read_as_a_data_frame_does() {
+    let row = |model: &str, prompt: &str, answer: &str| json!({"Timestamp": "0", "Model": model, "Request tokens": prompt, "Response tokens": answer});
+    let rows = vec![
+        row("GPT-4", "3.0", "7.9"),
+        row("GPT-4", "5", ""),
+        row("GPT-4 ", "5", "6"),
+        row("ChatGPT", "x", "y"),
+    ];
+    let run = burst(rows, 4).unwrap();
+    assert!(run.samples.iter().all(|s| (s.turns[0].prompt_tokens, s.turns[0].output_tokens) == (3, 7)));
+    assert_eq!(run.samples.len(), 4);
+    for bad in [
+        row("GPT-4", "", "4"),
+        row("GPT-4", "-4", "4"),
+        row("GPT-4", "99999999999", "4"),
+        row("GPT-4", "4", "x"),
+    ] {
+        assert_eq!(burst(vec![bad], 1).unwrap_err().location.unwrap().row, Some(1));
+    }
+    assert!(burst(vec![row("ChatGPT", "1", "1")], 1).unwrap_err().message.contains("GPT-4"));
+    assert!(burst(vec![json!({"Model": "GPT-4", "Response tokens": "1"})], 1).is_err());
+}
