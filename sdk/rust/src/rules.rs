@@ -3,9 +3,11 @@
 mod column;
 mod fit;
 mod python_number;
+mod row_order;
 
 pub use column::{Column, ColumnKind};
 pub use fit::{Fitted, Fitter, TokenDraws, Window};
+pub use row_order::{BUFFER_ROWS, ShuffleBuffer, shuffled_files};
 
 use crate::dataset::Twister;
 use crate::generators::PythonRandom;

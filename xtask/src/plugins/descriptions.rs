@@ -52,6 +52,7 @@ macro_rules! description {
 plugins! {
     "custom" => vbench_plugin_custom,
     "goodput" => vbench_plugin_goodput,
+    "hf" => vbench_plugin_hf,
     "openai" => vbench_plugin_openai,
     "openai-chat" => vbench_plugin_openai_chat,
     "random" => vbench_plugin_random,
