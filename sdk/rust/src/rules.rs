@@ -8,6 +8,12 @@ pub mod python_number;
 pub use column::{Column, ColumnKind};
 pub use fit::{Fitted, Fitter, TokenDraws, Window};
 pub use prompt_rows::{PromptRow, PromptRows, PromptSamples};
+mod python_number;
+mod row_order;
+
+pub use column::{Column, ColumnKind};
+pub use fit::{Fitted, Fitter, TokenDraws, Window};
+pub use row_order::{BUFFER_ROWS, ShuffleBuffer, shuffled_files};
 
 use crate::dataset::Twister;
 use crate::generators::{NumpyRandomState, PythonRandom};

@@ -53,6 +53,7 @@ plugins! {
     "custom" => vbench_plugin_custom,
     "embeddings" => vbench_plugin_embeddings,
     "goodput" => vbench_plugin_goodput,
+    "hf" => vbench_plugin_hf,
     "openai" => vbench_plugin_openai,
     "openai-chat" => vbench_plugin_openai_chat,
     "openai-responses" => vbench_plugin_openai_responses,

@@ -1,0 +1,224 @@
+//! The dataset `hf`: local copies of Hugging Face datasets.
+//!
+//! `--dataset-path` is the folder of the copy, or of the Hugging Face cache;
+//! `--hf-name` says which dataset it is. Which rows are taken, in which order,
+//! with which prompts and lengths follows the reference client, vLLM 0.33, and
+//! `datasets` 5.
+
+mod bfcl;
+mod classes;
+mod folder;
+mod readme;
+mod rows;
+mod sampling;
+
+use std::path::Path;
+
+use vbench_plugin::dataset::Skip;
+use vbench_plugin::generators::PythonRandom;
+use vbench_plugin::prelude::*;
+use vbench_plugin::{log, rules, tokenizer};
+
+use classes::Class;
+use rows::{OrderedRows, Shuffle};
+use sampling::TextSampling;
+
+vbench_plugin::export! { datasets: [HuggingFace] }
+
+/// Options of the dataset.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The dataset: a folder with its files, a file, or a folder of the Hugging
+    /// Face cache.
+    #[schemars(extend("format" = "path", "x-flag" = "dataset-path"))]
+    path: String,
+    /// Which dataset the path holds, such as `openai/gsm8k`.
+    #[serde(default)]
+    name: Option<String>,
+    /// Subset of the dataset, as its README names them.
+    #[serde(default)]
+    subset: Option<String>,
+    /// Split of the dataset.
+    #[serde(default)]
+    split: Option<String>,
+    /// Longest answer in tokens, in place of the dataset's own.
+    #[serde(default)]
+    #[schemars(extend("x-general-flag" = "output-len"))]
+    output_len: Option<i64>,
+    /// Shuffle the dataset as a whole, not as it streams by.
+    #[serde(default)]
+    #[schemars(extend("x-flag" = "no-stream"))]
+    no_stream: bool,
+    /// Take the rows in the order of the files.
+    #[serde(default)]
+    #[schemars(extend("x-flag" = "disable-shuffle"))]
+    disable_shuffle: bool,
+    /// Do not repeat rows when there are too few.
+    #[serde(default)]
+    #[schemars(extend("x-flag" = "no-oversample"))]
+    no_oversample: bool,
+    /// Send prompts as they are, without the tokenizer's chat template.
+    #[serde(default)]
+    #[schemars(extend("x-flag" = "skip-chat-template"))]
+    skip_chat_template: bool,
+    /// Least normalised edit distance of Blazedit's changes.
+    #[serde(default)]
+    #[schemars(extend("x-flag" = "blazedit-min-distance"))]
+    blazedit_min_distance: f64,
+    /// Greatest normalised edit distance of Blazedit's changes.
+    #[serde(default = "one")]
+    #[schemars(extend("x-flag" = "blazedit-max-distance"))]
+    blazedit_max_distance: f64,
+    /// Categories of function calls, separated by commas.
+    #[serde(default)]
+    #[schemars(extend("x-flag" = "bfcl-categories"))]
+    bfcl_categories: Option<String>,
+    /// Column of the prompts, for a dataset that has no rules of its own.
+    #[serde(default)]
+    prompt_column: Option<String>,
+    /// Column of the answers, or of their lengths in tokens, beside it.
+    #[serde(default)]
+    output_column: Option<String>,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+impl Config {
+    /// The dataset's id, as far as the user gave one.
+    fn id(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.path)
+    }
+}
+
+/// The option that names the folder.
+const PATH: &str = "path";
+
+/// Samples from a Hugging Face dataset.
+pub struct HuggingFace {
+    cx: DatasetContext,
+    config: Config,
+    class: Class,
+    /// What is still to be given out, last first; none before the first call.
+    left: Option<Vec<Sample>>,
+    summary: Summary,
+}
+
+impl Dataset for HuggingFace {
+    type Config = Config;
+    const NAME: &'static str = "hf";
+    const SUMMARY: &'static str = "Prompts of a local copy of a Hugging Face dataset.";
+
+    fn open(cx: &DatasetContext, config: Config) -> Result<Self> {
+        let class = classes::find(&config, cx.compat)?;
+        if let Class::Later(name) = class {
+            return Err(Error::unsupported(format!(
+                "dataset `{}` is of class {name}, which is not available yet",
+                config.id()
+            )));
+        }
+        if tokenizer::describe().is_none() {
+            return Err(Error::config("dataset hf counts tokens, which needs a tokenizer"));
+        }
+        if config.output_column.is_some() && config.prompt_column.is_none() {
+            return Err(Error::config("needs --hf-prompt-column beside it").key("output_column"));
+        }
+        Ok(Self { cx: cx.clone(), config, class, left: None, summary: Summary::default() })
+    }
+
+    fn next(&mut self) -> Result<Option<Sample>> {
+        if self.left.is_none() {
+            let mut samples = self.sample()?;
+            samples.reverse();
+            self.left = Some(samples);
+        }
+        Ok(self.left.as_mut().and_then(Vec::pop))
+    }
+
+    fn finish(&mut self) -> Result<Summary> {
+        Ok(std::mem::take(&mut self.summary))
+    }
+}
+
+impl HuggingFace {
+    fn sample(&mut self) -> Result<Vec<Sample>> {
+        let (mut samples, skipped) = self.draw()?;
+        self.summary.skipped = skipped;
+        let found = samples.len();
+        let wanted = usize::try_from(self.cx.count).unwrap_or(0);
+        if !self.config.no_oversample && found < wanted {
+            let mut random = PythonRandom::new(self.cx.seed);
+            rules::oversample(&mut samples, self.cx.count, &self.cx.request_id_prefix, &mut random)?;
+            self.summary.python_random = Some(rules::python_state(&random));
+            log::info(format!("{found} rows can be asked; {} are asked again", wanted - found));
+        }
+        Ok(samples)
+    }
+
+    fn draw(&self) -> Result<(Vec<Sample>, Vec<Skip>)> {
+        let (cx, config) = (&self.cx, &self.config);
+        let root = cx.path(PATH).map(Path::new);
+        match (self.class, root) {
+            (Class::Text(class), root) => {
+                let rows = match root {
+                    Some(root) => OrderedRows::of_folder(self.files(class, root)?, self.shuffle())?,
+                    None => self.rows_of_file()?,
+                };
+                TextSampling { cx, config, class, rows }.draw()
+            }
+            (Class::Bfcl, Some(root)) => bfcl::draw(cx, config, root),
+            (Class::Bfcl | Class::Later(_), _) => Err(self.no_copy()),
+        }
+    }
+
+    fn shuffle(&self) -> Shuffle {
+        match (self.config.disable_shuffle, self.config.no_stream) {
+            (true, _) => Shuffle::None,
+            (false, true) => Shuffle::Whole(self.cx.seed),
+            (false, false) => Shuffle::Streamed(self.cx.seed),
+        }
+    }
+
+    fn files(&self, class: &classes::TextClass, root: &Path) -> Result<Vec<folder::DataFile>> {
+        let given = self.config.split.as_deref().or(class.split);
+        let split = match given {
+            Some(split) => split,
+            None if self.cx.compat.is_reference() => {
+                return Err(
+                    Error::config(format!("datasets of class {} need a split", class.name)).key("split")
+                );
+            }
+            None => "train",
+        };
+        let selection =
+            folder::Selection { subset: self.config.subset.as_deref(), usual_subset: class.subset, split };
+        folder::find(root, self.config.id(), selection)
+    }
+
+    /// The rows of a path that is no folder.
+    fn rows_of_file(&self) -> Result<OrderedRows> {
+        let choice = [("subset", &self.config.subset), ("split", &self.config.split)];
+        let rows = OrderedRows::of_file(self.shuffle()).map_err(|error| {
+            // A path that looks like an id, and is neither file nor folder.
+            if Path::new(&self.config.path).extension().is_some() { error } else { self.no_copy() }
+        })?;
+        match choice.iter().find(|(_, value)| value.is_some()) {
+            Some((key, _)) => {
+                Err(Error::config("a single file has no subsets or splits; name its folder").key(*key))
+            }
+            None => Ok(rows),
+        }
+    }
+
+    /// Downloads are not there, so the user has to have the files.
+    fn no_copy(&self) -> Error {
+        Error::config(format!(
+            "`{}` is no folder, and datasets are not downloaded yet: give the folder of a local copy, or that \
+             of the Hugging Face cache, and the dataset's id with --hf-name",
+            self.config.path
+        ))
+        .key(PATH)
+    }
+}
