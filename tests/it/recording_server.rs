@@ -69,6 +69,17 @@ impl RecordingServer {
         Self { port, state }
     }
 
+    /// Base URL.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Requests so far to this path.
+    pub fn seen(&self, path: &str) -> usize {
+        let log = self.state.log.lock().expect("no thread panics with it");
+        log.iter().filter(|request| request["path"] == path).count()
+    }
+
     /// Takes what was recorded, in order of arrival, and starts anew.
     pub fn take_log(&self) -> Vec<Value> {
         self.state.counts.lock().expect("no thread panics with it").clear();
