@@ -1,1 +1,9 @@
 //! The whole command, as users run it.
+
+mod cli;
+mod command;
+mod comparison;
+mod golden;
+mod hostile;
+mod recording_server;
+mod request_body;

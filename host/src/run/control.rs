@@ -139,7 +139,8 @@ impl Control {
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
-        self.runtime.block_on(request.send()).is_ok_and(|response| response.status() == StatusCode::OK)
+        // Sent from inside the runtime, which the client's timeout needs.
+        self.runtime.block_on(async { request.send().await }).is_ok_and(|response| response.status() == StatusCode::OK)
     }
 
     /// Has the server cut each text into tokens, at most 64 at a time.

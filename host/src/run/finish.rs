@@ -273,7 +273,7 @@ impl Finish<'_> {
         if std::env::var("SAVE_TO_PYTORCH_BENCHMARK_FORMAT").is_ok_and(|value| !value.is_empty()) {
             let args = self.plan.namespace.export(self.ignore_eos);
             let content = report::pytorch::to_vec(&json, &args).map_err(Fault::user)?;
-            let path: PathBuf = file.beside(".pytorch.json");
+            let path: PathBuf = file.beside("pytorch.json");
             report::write_atomically(&path, &content).map_err(Fault::user)?;
         }
         Ok(())
