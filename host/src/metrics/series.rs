@@ -117,7 +117,9 @@ impl Series {
         let events: &[_] = if read && self.task == Task::Generation { &request.token_events } else { &[] };
 
         self.succeeded.push(request.succeeded());
-        self.input_tokens.push(request.prompt_tokens);
+        // The reference client takes the count of a pooling request from its answer alone.
+        let counted = self.task == Task::Generation || request.succeeded();
+        self.input_tokens.push(if counted { request.prompt_tokens } else { 0 });
         self.output_tokens.push(if request.succeeded() { request.output_tokens } else { 0 });
         self.input_sequences.push(u64::from(request.input_sequences));
         self.audio_s.push(request.audio_s);

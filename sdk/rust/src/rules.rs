@@ -4,15 +4,11 @@ mod column;
 mod fit;
 mod prompt_rows;
 pub mod python_number;
-
-pub use column::{Column, ColumnKind};
-pub use fit::{Fitted, Fitter, TokenDraws, Window};
-pub use prompt_rows::{PromptRow, PromptRows, PromptSamples};
-mod python_number;
 mod row_order;
 
 pub use column::{Column, ColumnKind};
 pub use fit::{Fitted, Fitter, TokenDraws, Window};
+pub use prompt_rows::{PromptRow, PromptRows, PromptSamples};
 pub use row_order::{BUFFER_ROWS, ShuffleBuffer, shuffled_files};
 
 use crate::dataset::Twister;
