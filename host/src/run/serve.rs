@@ -96,7 +96,13 @@ pub fn serve(
     let cap = plan.load.max_concurrency.map(|cap| cap as usize);
     let certain = cap.is_some() || (plan.load.request_rate.is_infinite() && plan.load.ramp_up.is_none());
     limits::make_room(cap.unwrap_or(count).min(count) as u64, certain, screen)?;
-    let schedule = arrivals(&pace(&plan.load), count, &mut numpy_random).map_err(Fault::user)?;
+    let timestamps_s = trace_times(&samples);
+    let self_timed = timestamps_s.is_some();
+    if self_timed && (plan.load.request_rate.is_finite() || plan.load.ramp_up.is_some()) {
+        screen.warn("the dataset replays its own arrival times, so the rate asked for has no effect");
+    }
+    let pace = timestamps_s.map_or_else(|| pace(&plan.load), |timestamps_s| Pace::SelfTimed { timestamps_s });
+    let schedule = arrivals(&pace, count, &mut numpy_random).map_err(Fault::user)?;
 
     let test = test_input(&samples[0], &model.name);
     check_readiness(plan, &mut bench, &test, screen)?;
@@ -116,7 +122,11 @@ pub fn serve(
             screen.line("Profiler started");
         }
     }
-    tell_traffic(&plan.load, screen);
+    if self_timed {
+        screen.line("Self timing is set, using the timestamps from the trace file.");
+    } else {
+        tell_traffic(&plan.load, screen);
+    }
     let counters_before = counters(&control, plan.compat);
     let ahead = bench.prepare(inputs)?;
     let cpu_before_ns = clock::process_cpu_ns();
@@ -134,7 +144,7 @@ pub fn serve(
     let stopped = bench.stopped();
     let lanes = bench.end();
     let requested_rps =
-        (plan.load.ramp_up.is_none() && plan.load.request_rate.is_finite()).then_some(plan.load.request_rate);
+        (!self_timed && plan.load.ramp_up.is_none() && plan.load.request_rate.is_finite()).then_some(plan.load.request_rate);
     let finish = Finish {
         plan,
         screen,
@@ -249,6 +259,12 @@ fn pace(load: &LoadPlan) -> Pace {
         Some(ramp) => Pace::RampUp { ramp, burstiness: load.burstiness },
         None => Pace::Constant { rate_rps: load.request_rate, burstiness: load.burstiness },
     }
+}
+
+/// The arrival times of a trace; none if the dataset is none.
+fn trace_times(samples: &[Sample]) -> Option<Vec<Option<f64>>> {
+    let timed = samples.iter().any(|sample| sample.arrival_s.is_some());
+    timed.then(|| samples.iter().map(|sample| sample.arrival_s).collect())
 }
 
 /// The first sample as the request by which the server is tried: without an id.
