@@ -18,7 +18,8 @@ const TIME_LIMIT: Duration = Duration::from_secs(120);
 
 /// The folder of fixtures, in which commands run.
 pub fn fixtures() -> PathBuf {
-    fs::canonicalize(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures")).expect("the fixtures are there")
+    fs::canonicalize(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures"))
+        .expect("the fixtures are there")
 }
 
 /// A plugin as a file, built by `cargo xtask plugins`.
@@ -106,7 +107,9 @@ impl Running {
     /// Waits for its end.
     pub fn wait(mut self) -> Outcome {
         let status = wait(&mut self.child);
-        let read = |name: &str| String::from_utf8_lossy(&fs::read(self.out.path().join(name)).expect("its output")).into_owned();
+        let read = |name: &str| {
+            String::from_utf8_lossy(&fs::read(self.out.path().join(name)).expect("its output")).into_owned()
+        };
         let (stdout, mut stderr) = (read(".stdout"), read(".stderr"));
         if status.is_none() {
             stderr += "\n(ended by the tests, since it did not end)\n";
@@ -140,7 +143,8 @@ impl Outcome {
     /// Names of the files it wrote, sorted.
     pub fn files(&self) -> Vec<String> {
         let entries = fs::read_dir(self.out.path()).expect("its folder");
-        let names = entries.map(|entry| entry.expect("its folder").file_name().to_string_lossy().into_owned());
+        let names =
+            entries.map(|entry| entry.expect("its folder").file_name().to_string_lossy().into_owned());
         let mut names: Vec<String> = names.filter(|name| !name.starts_with('.') && name != "hf").collect();
         names.sort();
         names
@@ -181,7 +185,9 @@ impl Mock {
             .spawn()
             .expect("the mock server starts");
         let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("it is piped")).read_line(&mut line).expect("its first line");
+        BufReader::new(child.stdout.take().expect("it is piped"))
+            .read_line(&mut line)
+            .expect("its first line");
         let url = line.trim().rsplit(' ').next().unwrap_or_default().to_owned();
         assert!(url.starts_with("http://"), "{line}");
         Self { child, url }

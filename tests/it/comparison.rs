@@ -45,9 +45,18 @@ fn differ(path: &str, expected: &Value, got: &Value, found: &mut Vec<String>) {
                     Some(got) => differ(&format!("{path}.{key}"), value, got, found),
                 }
             }
-            found.extend(got.keys().filter(|key| !expected.contains_key(*key)).map(|key| format!("{path}.{key}: not expected")));
-            if expected.len() == got.len() && expected.keys().all(|key| got.contains_key(key)) && !expected.keys().eq(got.keys()) {
-                let keys = |object: &serde_json::Map<String, Value>| object.keys().cloned().collect::<Vec<_>>().join(", ");
+            found.extend(
+                got.keys()
+                    .filter(|key| !expected.contains_key(*key))
+                    .map(|key| format!("{path}.{key}: not expected")),
+            );
+            if expected.len() == got.len()
+                && expected.keys().all(|key| got.contains_key(key))
+                && !expected.keys().eq(got.keys())
+            {
+                let keys = |object: &serde_json::Map<String, Value>| {
+                    object.keys().cloned().collect::<Vec<_>>().join(", ")
+                };
                 found.push(format!("{path}: keys {} expected {}", keys(got), keys(expected)));
             }
         }
@@ -87,7 +96,8 @@ fn path_of(request: &Value) -> &str {
 /// How the requests differ. Requests with ids are matched by them; others by
 /// their order if they went out `one_by_one`, else in the order of their bodies.
 pub fn requests(expected: &[Value], got: &[Value], one_by_one: bool) -> Vec<String> {
-    let (expected_control, mut expected): (Vec<&Value>, Vec<&Value>) = expected.iter().partition(|r| is_control(r));
+    let (expected_control, mut expected): (Vec<&Value>, Vec<&Value>) =
+        expected.iter().partition(|r| is_control(r));
     let (got_control, mut got): (Vec<&Value>, Vec<&Value>) = got.iter().partition(|r| is_control(r));
     let mut found = Vec::new();
     if expected.len() != got.len() {
@@ -99,7 +109,12 @@ pub fn requests(expected: &[Value], got: &[Value], one_by_one: bool) -> Vec<Stri
     let seen = named(&got_control);
     // Metrics are asked for more than once by the one and not at all by the other.
     let wanted = named(&expected_control);
-    found.extend(wanted.iter().filter(|r| !seen.contains(*r) && !r.contains("/metrics")).map(|r| format!("no request {r}")));
+    found.extend(
+        wanted
+            .iter()
+            .filter(|r| !seen.contains(*r) && !r.contains("/metrics"))
+            .map(|r| format!("no request {r}")),
+    );
 
     let id = |request: &Value| request["headers"]["x-request-id"].as_str().map(str::to_owned);
     let ids: BTreeSet<_> = expected.iter().filter_map(|request| id(request)).collect();
@@ -201,7 +216,9 @@ fn array_differs(key: &str, expected: &Value, got: &Value, found: &mut Vec<Strin
 /// How the rows of the table differ: all of the reference client's are there,
 /// and whole numbers, which no clock has a part in, are the same.
 pub fn table(expected: &str, console: &str) -> Vec<String> {
-    let row = |line: &str| line.split_once(':').map(|(label, value)| (label.trim().to_owned(), value.trim().to_owned()));
+    let row = |line: &str| {
+        line.split_once(':').map(|(label, value)| (label.trim().to_owned(), value.trim().to_owned()))
+    };
     let (_, table) = console.split_once("Serving Benchmark Result").unwrap_or_default();
     let got: BTreeMap<String, String> = table.lines().filter_map(row).collect();
     let mut found = Vec::new();
@@ -231,8 +248,10 @@ fn differences_are_found() {
     assert_eq!(of(json!({"a": 1}), json!({"b": 1})), [".a: missing", ".b: not expected"]);
     assert_eq!(of(json!([1]), json!([1, 2])), [": 2 items expected 1"]);
 
-    let request = |id: &str, prompt: &str| json!({"method": "POST", "path": "/v1/completions",
-        "headers": {"x-request-id": id}, "json": {"prompt": prompt}});
+    let request = |id: &str, prompt: &str| {
+        json!({"method": "POST", "path": "/v1/completions",
+        "headers": {"x-request-id": id}, "json": {"prompt": prompt}})
+    };
     let expected = [request("a", "x"), request("b", "y")];
     assert!(requests(&expected, &[request("b", "y"), request("a", "x")], false).is_empty());
     let found = requests(&expected, &[request("b", "x"), request("c", "x")], false);
@@ -245,5 +264,8 @@ fn differences_are_found() {
     let broken = json!({"completed": 2, "ttfts": [0.0], "itls": [[]], "mean_ttft_ms": "", "errors": ["x"]});
     assert_eq!(result(&run, &broken).len(), 5, "{:?}", result(&run, &broken));
 
-    assert_eq!(table("A: 1\nB: 2.0", "Serving Benchmark Result\nA: 2\n"), ["`A`: 2 expected 1", "no row `B`"]);
+    assert_eq!(
+        table("A: 1\nB: 2.0", "Serving Benchmark Result\nA: 2\n"),
+        ["`A`: 2 expected 1", "no row `B`"]
+    );
 }

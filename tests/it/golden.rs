@@ -70,8 +70,13 @@ impl Case {
             add("exit", vec![format!("{:?} expected {}: {message}", outcome.code, self.case["exit_code"])]);
         }
         let files: Vec<String> = outcome.files().iter().map(|name| without_date(name)).collect();
-        let expected: Vec<String> =
-            self.case["files"].as_array().into_iter().flatten().filter_map(Value::as_str).map(without_date).collect();
+        let expected: Vec<String> = self.case["files"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(without_date)
+            .collect();
         if files != expected {
             add("files", vec![format!("{files:?} expected {expected:?}")]);
         }
@@ -84,10 +89,13 @@ impl Case {
         if let Ok(expected) = fs::read_to_string(self.dir.join("result.json")) {
             let got = outcome.file("result.json").unwrap_or_default();
             let got = serde_json::from_str(got.lines().last().unwrap_or_default()).unwrap_or(Value::Null);
-            add("result", match serde_json::from_str(&expected) {
-                Ok(expected) => comparison::result(&expected, &got),
-                Err(error) => vec![format!("the recorded result is no JSON: {error}")],
-            });
+            add(
+                "result",
+                match serde_json::from_str(&expected) {
+                    Ok(expected) => comparison::result(&expected, &got),
+                    Err(error) => vec![format!("the recorded result is no JSON: {error}")],
+                },
+            );
         }
         let table = fs::read_to_string(self.dir.join("table.txt")).unwrap_or_default();
         add("console", comparison::table(&table, &outcome.stdout));
@@ -104,7 +112,10 @@ fn json_of(path: &Path) -> Option<Value> {
 fn without_date(name: &str) -> String {
     let is_date = |text: &str| {
         text.len() == 15
-            && text.bytes().enumerate().all(|(at, byte)| if at == 8 { byte == b'-' } else { byte.is_ascii_digit() })
+            && text
+                .bytes()
+                .enumerate()
+                .all(|(at, byte)| if at == 8 { byte == b'-' } else { byte.is_ascii_digit() })
     };
     let at = (0..name.len()).find(|&at| name.get(at..at + 15).is_some_and(is_date));
     at.map_or_else(|| name.to_owned(), |at| format!("{}DATE{}", &name[..at], &name[at + 15..]))
@@ -113,7 +124,11 @@ fn without_date(name: &str) -> String {
 /// Lines of a list that are no comments.
 fn lines(file: &str) -> Vec<String> {
     let text = fs::read_to_string(fixtures().join("golden").join(file)).expect("the list is there");
-    text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect()
+    text.lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// A difference that there is a reason for.
@@ -129,7 +144,10 @@ fn known_differences() -> Vec<Known> {
         let known = Known { case: words.next()?, aspect: words.next()?, reason: words.next()? };
         ["exit", "files", "requests", "result", "console"].contains(&known.aspect.as_str()).then_some(known)
     };
-    lines("differences.txt").iter().map(|line| parse(line).unwrap_or_else(|| panic!("differences.txt: {line}"))).collect()
+    lines("differences.txt")
+        .iter()
+        .map(|line| parse(line).unwrap_or_else(|| panic!("differences.txt: {line}")))
+        .collect()
 }
 
 #[test]
@@ -155,7 +173,8 @@ fn recorded_runs_are_repeated() {
         }
     });
     let failures = failures.into_inner().expect("no thread panicked");
-    let text: Vec<String> = failures.iter().map(|(name, found)| format!("{name}\n    {}", found.join("\n    "))).collect();
+    let text: Vec<String> =
+        failures.iter().map(|(name, found)| format!("{name}\n    {}", found.join("\n    "))).collect();
     assert!(text.is_empty(), "{} of {} cases differ:\n{}", text.len(), names.len(), text.join("\n"));
 }
 
@@ -167,7 +186,11 @@ fn judge(name: &str, mut found: Differences, known: &[Known]) -> Vec<String> {
             problems.push(format!("{}: does not differ; remove it from differences.txt", known.aspect));
         }
     }
-    problems.extend(found.into_iter().flat_map(|(aspect, list)| list.into_iter().map(move |text| format!("{aspect}: {text}"))));
+    problems.extend(
+        found
+            .into_iter()
+            .flat_map(|(aspect, list)| list.into_iter().map(move |text| format!("{aspect}: {text}"))),
+    );
     problems
 }
 
@@ -181,7 +204,8 @@ fn dates_in_names_are_recognised() {
 #[test]
 fn known_differences_excuse_only_themselves() {
     let known = |reason: &str| [Known { case: "c".into(), aspect: "exit".into(), reason: reason.into() }];
-    let found = |aspects: &[&'static str]| aspects.iter().map(|aspect| (*aspect, vec!["x".to_owned()])).collect();
+    let found =
+        |aspects: &[&'static str]| aspects.iter().map(|aspect| (*aspect, vec!["x".to_owned()])).collect();
     assert!(judge("c", found(&["exit"]), &known("why")).is_empty());
     assert_eq!(judge("c", found(&["exit", "result"]), &known("why")), ["result: x"]);
     assert_eq!(judge("c", found(&[]), &known("why")).len(), 1);

@@ -297,7 +297,13 @@ fn prompt_tokens(index: usize) -> usize {
     11 + (index * 7) % 13
 }
 
-fn generate(state: &State, request: &Request, fields: &Value, format: Format, wire: &mut Wire) -> io::Result<bool> {
+fn generate(
+    state: &State,
+    request: &Request,
+    fields: &Value,
+    format: Format,
+    wire: &mut Wire,
+) -> io::Result<bool> {
     let index = state.index("generation", request);
     if let Some(script) = state.script(index) {
         return wire.script(script);
@@ -305,7 +311,9 @@ fn generate(state: &State, request: &Request, fields: &Value, format: Format, wi
     let plan = &state.scenario["gen"];
     let wanted = ["max_tokens", "max_completion_tokens", "max_output_tokens"]
         .iter()
-        .find_map(|key| fields[*key].as_u64().or_else(|| fields[*key].as_str()?.parse().ok()).filter(|n| *n > 0))
+        .find_map(|key| {
+            fields[*key].as_u64().or_else(|| fields[*key].as_str()?.parse().ok()).filter(|n| *n > 0)
+        })
         .unwrap_or(1);
     let mut chunks = wanted.min(plan["max_chunks"].as_u64().unwrap_or(8)).max(1);
     if plan["chunks_per_request"].is_array() {
@@ -320,7 +328,11 @@ fn generate(state: &State, request: &Request, fields: &Value, format: Format, wi
         Value::Null => json!({"on": "own", "fields": ["completion_tokens"]}),
         told => told.clone(),
     };
-    let completion = if plan["completion_tokens"].as_str().unwrap_or("chunks") == "chunks" { chunks } else { wanted as usize };
+    let completion = if plan["completion_tokens"].as_str().unwrap_or("chunks") == "chunks" {
+        chunks
+    } else {
+        wanted as usize
+    };
     let has = |field: &str| told["fields"].as_array().is_some_and(|fields| fields.contains(&json!(field)));
     let mut usage = Map::new();
     if has("prompt_tokens") {
@@ -336,7 +348,11 @@ fn generate(state: &State, request: &Request, fields: &Value, format: Format, wi
 
     wire.start(200, "OK", "text/event-stream; charset=utf-8", &[])?;
     sleep_ms(in_turn(&plan["ttft_ms"], index));
-    let pause = |at: usize| if at > 0 { sleep_ms(in_turn(&plan["itl_ms"], index + at)) };
+    let pause = |at: usize| {
+        if at > 0 {
+            sleep_ms(in_turn(&plan["itl_ms"], index + at))
+        }
+    };
     if format == Format::Responses {
         wire.event(Some("response.created"), &json!({"type": "response.created", "response": {"id": "r"}}))?;
         for at in 0..chunks {
@@ -351,7 +367,8 @@ fn generate(state: &State, request: &Request, fields: &Value, format: Format, wi
             }
         }
         let usage = if renamed.is_empty() { Value::Null } else { renamed.into() };
-        let completed = json!({"type": "response.completed", "response": {"status": "completed", "usage": usage}});
+        let completed =
+            json!({"type": "response.completed", "response": {"status": "completed", "usage": usage}});
         wire.event(Some("response.completed"), &completed)?;
         return wire.finish();
     }
@@ -376,7 +393,8 @@ fn generate(state: &State, request: &Request, fields: &Value, format: Format, wi
     if when == "own" {
         let mut event = json!({"id": "x", "choices": [], "usage": usage});
         if plan["server_metrics"].as_bool().unwrap_or(false) {
-            event["metrics"] = json!({"queue_time_ms": 1.5 + index as f64, "time_to_first_token_ms": 20 + index});
+            event["metrics"] =
+                json!({"queue_time_ms": 1.5 + index as f64, "time_to_first_token_ms": 20 + index});
         }
         wire.event(None, &event)?;
     }
@@ -417,7 +435,14 @@ struct Wire {
 }
 
 impl Wire {
-    fn head(&mut self, status: u64, reason: &str, content_type: &str, headers: &[(String, String)], length: &str) -> io::Result<()> {
+    fn head(
+        &mut self,
+        status: u64,
+        reason: &str,
+        content_type: &str,
+        headers: &[(String, String)],
+        length: &str,
+    ) -> io::Result<()> {
         let mut head = format!("HTTP/1.1 {status} {reason}\r\ncontent-type: {content_type}\r\n");
         for (name, value) in headers {
             head += &format!("{name}: {value}\r\n");
@@ -426,7 +451,13 @@ impl Wire {
         self.stream.write_all(head.as_bytes())
     }
 
-    fn whole(&mut self, status: u64, content_type: &str, headers: &[(String, String)], body: &[u8]) -> io::Result<bool> {
+    fn whole(
+        &mut self,
+        status: u64,
+        content_type: &str,
+        headers: &[(String, String)],
+        body: &[u8],
+    ) -> io::Result<bool> {
         let reason = match status {
             200 => "OK",
             404 => "Not Found",
@@ -446,7 +477,13 @@ impl Wire {
         self.whole(200, "application/json", &[], body.to_string().as_bytes())
     }
 
-    fn start(&mut self, status: u64, reason: &str, content_type: &str, headers: &[(String, String)]) -> io::Result<()> {
+    fn start(
+        &mut self,
+        status: u64,
+        reason: &str,
+        content_type: &str,
+        headers: &[(String, String)],
+    ) -> io::Result<()> {
         self.head(status, reason, content_type, headers, "transfer-encoding: chunked")
     }
 

@@ -30,7 +30,9 @@ fn part(segment: &[u8]) -> Value {
     let head = String::from_utf8_lossy(head);
     let header = |name: &str| {
         let mut lines = head.lines().filter_map(|line| line.split_once(':'));
-        lines.find(|(known, _)| known.trim().eq_ignore_ascii_case(name)).map(|(_, value)| value.trim().to_owned())
+        lines
+            .find(|(known, _)| known.trim().eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.trim().to_owned())
     };
     let disposition = header("content-disposition").unwrap_or_default();
     let parameter = |name: &str| {
@@ -67,7 +69,9 @@ fn split<'a>(text: &'a [u8], at: &[u8]) -> Vec<&'a [u8]> {
 /// A JSON body with hashes in place of long base64 texts.
 pub fn without_payloads(body: &Value) -> Value {
     match body {
-        Value::Object(object) => object.iter().map(|(key, value)| (key.clone(), without_payloads(value))).collect(),
+        Value::Object(object) => {
+            object.iter().map(|(key, value)| (key.clone(), without_payloads(value))).collect()
+        }
         Value::Array(list) => list.iter().map(without_payloads).collect(),
         Value::String(text) => shortened(text).unwrap_or_else(|| text.clone()).into(),
         other => other.clone(),
@@ -115,7 +119,9 @@ pub fn decode_base64(text: &str) -> Option<Vec<u8>> {
 
 #[test]
 fn base64_is_read() {
-    for (text, bytes) in [("", &b""[..]), ("Zg==", b"f"), ("Zm8=", b"fo"), ("Zm9vYmFy", b"foobar"), ("/+8=", &[0xff, 0xef])] {
+    for (text, bytes) in
+        [("", &b""[..]), ("Zg==", b"f"), ("Zm8=", b"fo"), ("Zm9vYmFy", b"foobar"), ("/+8=", &[0xff, 0xef])]
+    {
         assert_eq!(decode_base64(text).as_deref(), Some(bytes), "{text}");
     }
     assert_eq!(decode_base64("a b"), None);
