@@ -100,7 +100,8 @@ mod tests {
             capture.mark(number as u64 + 1);
         }
         let mut events = Vec::new();
-        reader.push(&capture, &mut |e| events.push((String::from_utf8_lossy(e.payload).into_owned(), e.at_ns)));
+        reader
+            .push(&capture, &mut |e| events.push((String::from_utf8_lossy(e.payload).into_owned(), e.at_ns)));
         events
     }
 

@@ -140,7 +140,9 @@ impl Control {
             request = request.header(name, value);
         }
         // Sent from inside the runtime, which the client's timeout needs.
-        self.runtime.block_on(async { request.send().await }).is_ok_and(|response| response.status() == StatusCode::OK)
+        self.runtime
+            .block_on(async { request.send().await })
+            .is_ok_and(|response| response.status() == StatusCode::OK)
     }
 
     /// Has the server cut each text into tokens, at most 64 at a time.

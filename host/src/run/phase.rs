@@ -67,7 +67,8 @@ where
     /// Runs the phase to its end, or until it is stopped. `watch` is called
     /// about ten times a second.
     pub fn run(self, mut watch: impl FnMut(&Progress)) -> PhaseOutcome {
-        let Self { wire, arrivals, mut requests, offsets_s, cap, cutting, method, parse, mut meta, stop } = self;
+        let Self { wire, arrivals, mut requests, offsets_s, cap, cutting, method, parse, mut meta, stop } =
+            self;
         let progress = Arc::new(Progress::default());
         let reader = Reader::new(cutting, method, parse, Arc::clone(&progress));
         // How many endings there will be: unknown until the pacer is through.

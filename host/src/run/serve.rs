@@ -143,8 +143,8 @@ pub fn serve(
     let run = run_record(&bench, outcome);
     let stopped = bench.stopped();
     let lanes = bench.end();
-    let requested_rps =
-        (!self_timed && plan.load.ramp_up.is_none() && plan.load.request_rate.is_finite()).then_some(plan.load.request_rate);
+    let requested_rps = (!self_timed && plan.load.ramp_up.is_none() && plan.load.request_rate.is_finite())
+        .then_some(plan.load.request_rate);
     let finish = Finish {
         plan,
         screen,

@@ -345,7 +345,8 @@ fn parse_head(bytes: &[u8]) -> Result<ParsedHead, Http1Error> {
                 _ => return Err(Http1Error::TransferEncoding(value)),
             },
             "content-encoding" if !value.trim().eq_ignore_ascii_case("identity") => {
-                coding = Some(ContentCoding::named(&value).ok_or(Http1Error::ContentEncoding(value.clone()))?);
+                coding =
+                    Some(ContentCoding::named(&value).ok_or(Http1Error::ContentEncoding(value.clone()))?);
             }
             "connection" => {
                 for token in value.split(',').map(str::trim) {
