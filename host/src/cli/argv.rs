@@ -76,9 +76,6 @@ impl FlagTable {
         if let Some(known) = known::find(given) {
             return Err(missing(known, given));
         }
-        if known::OLDER_LATER.contains(&given) {
-            return Err(CliError::NotYet { flag: given.to_owned() });
-        }
         if given.is_empty() {
             return Ok(None);
         }

@@ -125,6 +125,9 @@ impl Dataset for HuggingFace {
         if config.output_column.is_some() && config.prompt_column.is_none() {
             return Err(Error::config("needs --hf-prompt-column beside it").key("output_column"));
         }
+        if !cx.compat.is_reference() {
+            refuse_without_effect(&config, class)?;
+        }
         Ok(Self { cx: cx.clone(), config, class, left: None, summary: Summary::default() })
     }
 
@@ -139,6 +142,30 @@ impl Dataset for HuggingFace {
 
     fn finish(&mut self) -> Result<Summary> {
         Ok(std::mem::take(&mut self.summary))
+    }
+}
+
+/// Refuses options of other classes. The reference client takes no notice of them.
+fn refuse_without_effect(config: &Config, class: Class) -> Result<()> {
+    let usual = Config { blazedit_max_distance: one(), ..Config::default() };
+    let given = [
+        (
+            "blazedit_min_distance",
+            config.blazedit_min_distance != usual.blazedit_min_distance,
+            classes::BLAZEDIT,
+        ),
+        (
+            "blazedit_max_distance",
+            config.blazedit_max_distance != usual.blazedit_max_distance,
+            classes::BLAZEDIT,
+        ),
+        ("bfcl_categories", config.bfcl_categories.is_some(), classes::BFCL),
+    ];
+    match given.iter().find(|(_, is_given, of)| *is_given && *of != class.name()) {
+        None => Ok(()),
+        Some((key, _, of)) => {
+            Err(Error::config(format!("is for datasets of class {of}, not {}", class.name())).key(*key))
+        }
     }
 }
 

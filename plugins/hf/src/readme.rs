@@ -7,10 +7,15 @@ use std::io::Read as _;
 use std::path::Path;
 
 use serde::Deserialize;
+use serde_json::Value;
 use vbench_plugin::{Error, Result};
+use yaml_rust2::parser::{Event, EventReceiver, Parser};
+use yaml_rust2::{Yaml, YamlLoader};
 
 /// Bytes of a README that are looked at.
 const MAX_BYTES: u64 = 1 << 20;
+/// Depth to which its YAML may be nested.
+const MAX_DEPTH: usize = 64;
 
 /// A subset, which Hugging Face also calls a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +61,7 @@ impl FilePattern {
 #[derive(Deserialize)]
 struct Header {
     #[serde(default)]
-    configs: Vec<Declared>,
+    configs: Option<Vec<Declared>>,
 }
 
 #[derive(Deserialize)]
@@ -97,7 +102,7 @@ pub fn subsets(folder: &Path) -> Result<Vec<Subset>> {
 
 fn parse(text: &str) -> Result<Vec<Subset>, String> {
     let Some(yaml) = front_matter(text) else { return Ok(Vec::new()) };
-    let header: Header = serde_saphyr::from_str(&yaml).map_err(|error| error.to_string())?;
+    let header: Header = serde_json::from_value(value(&yaml)?).map_err(|error| error.to_string())?;
     let subset = |declared: Declared| Subset {
         name: declared.config_name.unwrap_or_else(|| "default".into()),
         is_default: declared.default,
@@ -110,7 +115,46 @@ fn parse(text: &str) -> Result<Vec<Subset>, String> {
             DeclaredFiles::Named(splits) => splits.into_iter().collect(),
         }),
     };
-    Ok(header.configs.into_iter().map(subset).collect())
+    Ok(header.configs.into_iter().flatten().map(subset).collect())
+}
+
+/// The first document of a YAML text, scalars that JSON has not as null.
+fn value(text: &str) -> Result<Value, String> {
+    // Aliases can make much of a short text, and no README has them.
+    let mut aliases = Aliases(false);
+    Parser::new_from_str(text).load(&mut aliases, false).map_err(|error| error.to_string())?;
+    if aliases.0 {
+        return Err("its YAML has aliases, which are not read".into());
+    }
+    let documents = YamlLoader::load_from_str(text).map_err(|error| error.to_string())?;
+    documents.first().map_or(Ok(Value::Null), |document| json(document, 0))
+}
+
+/// Whether there are aliases.
+struct Aliases(bool);
+
+impl EventReceiver for Aliases {
+    fn on_event(&mut self, event: Event) {
+        self.0 |= matches!(event, Event::Alias(_));
+    }
+}
+
+fn json(yaml: &Yaml, depth: usize) -> Result<Value, String> {
+    if depth > MAX_DEPTH {
+        return Err(format!("its YAML is nested deeper than {MAX_DEPTH}"));
+    }
+    Ok(match yaml {
+        Yaml::String(text) => Value::from(text.as_str()),
+        Yaml::Integer(number) => Value::from(*number),
+        Yaml::Boolean(flag) => Value::from(*flag),
+        Yaml::Array(items) => items.iter().map(|item| json(item, depth + 1)).collect::<Result<_, _>>()?,
+        Yaml::Hash(fields) => {
+            let texts = fields.iter().filter_map(|(key, value)| Some((key.as_str()?.to_owned(), value)));
+            let fields = texts.map(|(key, value)| Ok::<_, String>((key, json(value, depth + 1)?)));
+            Value::Object(fields.collect::<Result<_, _>>()?)
+        }
+        _ => Value::Null,
+    })
 }
 
 /// What stands between the `---` of the first line and the next.
@@ -176,11 +220,19 @@ mod tests {
 
     #[test]
     fn a_readme_need_not_declare_anything() {
-        for text in
-            ["", "# Title\n---\nconfigs: 3\n---\n", "---\n---\n", "---\nlicense: mit\n---\n", "---\nopen"]
-        {
+        for text in [
+            "",
+            "# Title\n---\nconfigs: 3\n---\n",
+            "---\n---\n",
+            "---\nlicense: mit\nconfigs:\n---\n",
+            "---\nopen",
+        ] {
             assert_eq!(parse(text), Ok(Vec::new()), "{text:?}");
         }
-        assert!(parse("---\nconfigs: 3\n---\n").is_err());
+        for text in ["configs: 3", "a: [", "a: &a [1]\nb: *a"] {
+            assert!(parse(&format!("---\n{text}\n---\n")).is_err(), "{text:?}");
+        }
+        let deep = format!("---\na: {}{}\n---\n", "[".repeat(99), "]".repeat(99));
+        assert!(parse(&deep).unwrap_err().contains("nested"));
     }
 }

@@ -33,7 +33,11 @@ pub struct OrderedRows {
 }
 
 enum Order {
-    Known(VecDeque<Place>),
+    /// Numbers over all files, and where the numbers of each file end.
+    Known {
+        numbers: std::vec::IntoIter<u64>,
+        ends: Vec<u64>,
+    },
     Passing(Reading),
     Buffered(Reading, Box<ShuffleBuffer<Place>>),
 }
@@ -71,12 +75,15 @@ impl OrderedRows {
                 Box::new(ShuffleBuffer::new(seed)),
             ),
             Shuffle::Whole(seed) => {
-                let mut places: Vec<Place> = Vec::new();
+                let mut ends = Vec::with_capacity(count);
+                let mut total = 0;
                 for file in 0..count {
-                    places.extend((0..tables.get(file)?.count()).map(|row| (file, row)));
+                    total += tables.count(file)?;
+                    ends.push(total);
                 }
-                NumpyGenerator::new(seed).shuffle(&mut places);
-                Order::Known(places.into())
+                let mut numbers: Vec<u64> = (0..total).collect();
+                NumpyGenerator::new(seed).shuffle(&mut numbers);
+                Order::Known { numbers: numbers.into_iter(), ends }
             }
         };
         if count > 0 {
@@ -92,7 +99,7 @@ impl OrderedRows {
         while places.len() < max {
             let tables = &mut self.tables;
             let next = match &mut self.order {
-                Order::Known(places) => places.pop_front(),
+                Order::Known { numbers, ends } => numbers.next().map(|number| place(number, ends)),
                 Order::Passing(reading) => reading.next(tables)?,
                 Order::Buffered(reading, buffer) => buffer.next(|| reading.next(tables))?,
             };
@@ -113,6 +120,13 @@ impl OrderedRows {
     pub fn locate(&mut self, (file, row): Place) -> Result<Location> {
         Ok(self.tables.get(file)?.locate(row))
     }
+}
+
+/// The file that a number falls into, and the row in it.
+fn place(number: u64, ends: &[u64]) -> Place {
+    let file = ends.partition_point(|&end| end <= number);
+    let start = file.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or(0);
+    (file, number - start)
 }
 
 impl Reading {

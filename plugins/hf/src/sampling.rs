@@ -103,7 +103,7 @@ impl TextSampling<'_> {
         match self.class.template {
             Template::Never => false,
             Template::UnlessSkipped => !self.config.skip_chat_template,
-            Template::Always => true,
+            Template::Always => !self.config.skip_chat_template || self.cx.compat.is_reference(),
         }
     }
 
@@ -125,6 +125,15 @@ impl TextSampling<'_> {
                 self.class.name
             ));
         }
+        if self.config.skip_chat_template
+            && self.class.template == Template::Always
+            && self.cx.compat.is_reference()
+        {
+            log::warn(format!(
+                "vLLM 0.33 ignores --skip-chat-template for {}, and so does this run",
+                self.class.name
+            ));
+        }
         if self.config.prompt_column.is_some()
             && self.config.output_column.is_none()
             && self.config.output_len.is_none()
@@ -138,12 +147,9 @@ impl TextSampling<'_> {
             return Ok(());
         }
         if tokenizer::describe().is_some_and(|tokenizer| !tokenizer.has_chat_template) {
-            let skip = "; send prompts as they are with --skip-chat-template";
-            let may_skip = self.class.template == Template::UnlessSkipped;
-            return Err(Error::config(format!(
-                "the tokenizer has no chat template{}",
-                if may_skip { skip } else { "" }
-            )));
+            return Err(Error::config(
+                "the tokenizer has no chat template; send prompts as they are with --skip-chat-template",
+            ));
         }
         if self.cx.backend == "openai-chat" {
             log::warn("prompts are written with the chat template and the server will apply it again");

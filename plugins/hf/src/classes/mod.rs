@@ -35,6 +35,22 @@ pub enum Class {
     Later(&'static str),
 }
 
+/// Name of the class of changes of code.
+pub const BLAZEDIT: &str = blazedit::CLASS.name;
+/// Name of the class of function calls.
+pub const BFCL: &str = "BFCL";
+
+impl Class {
+    /// Its name in the reference client.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text(class) => class.name,
+            Self::Bfcl => BFCL,
+            Self::Later(name) => name,
+        }
+    }
+}
+
 /// A class of text.
 pub struct TextClass {
     /// Its name in the reference client.
@@ -61,7 +77,9 @@ pub struct TextClass {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Template {
     Never,
+    /// Unless the user does not want it.
     UnlessSkipped,
+    /// Also then, under the reference client's rules.
     Always,
 }
 
@@ -279,11 +297,7 @@ mod tests {
     fn the_path_or_the_name_tells_the_class() {
         let class = |path: &str, name: Option<&str>, compat| {
             let config = Config { path: path.into(), name: name.map(Into::into), ..Config::default() };
-            find(&config, compat).map(|class| match class {
-                Class::Text(class) => class.name,
-                Class::Bfcl => "BFCL",
-                Class::Later(name) => name,
-            })
+            find(&config, compat).map(Class::name)
         };
         for compat in [Compat::Vbench, Compat::V0_33] {
             assert_eq!(class("openai/gsm8k", None, compat).unwrap(), "GSM8K");

@@ -1,0 +1,172 @@
+//! What the dataset does with rows and options that no recording has.
+
+use serde_json::{Value, json};
+use vbench_plugin::log::Level;
+use vbench_plugin::prelude::*;
+use vbench_plugin::testing::{ByteTokenizer, DatasetArgs, DatasetRun, Host, HostTokenizer};
+use vbench_plugin::tokenizer::Info;
+use vbench_plugin_hf::HuggingFace;
+
+/// Runs on a single file, in the order of its rows unless `config` says else.
+fn run(rows: Vec<Value>, config: Value, count: i64, compat: Compat) -> Result<DatasetRun> {
+    let mut options = json!({"path": "x.jsonl", "blazedit_max_distance": 1.0, "disable_shuffle": true});
+    for (key, value) in config.as_object().unwrap() {
+        options[key] = value.clone();
+    }
+    let args = DatasetArgs { count, compat, ..DatasetArgs::default() };
+    Host::new().with_rows("path", rows).run_dataset::<HuggingFace>(&options.to_string(), args)
+}
+
+fn lengths(run: &DatasetRun) -> Vec<i64> {
+    run.samples.iter().map(|sample| sample.turns[0].output_tokens).collect()
+}
+
+fn talk(question: &str, answer: &str) -> Value {
+    json!({"conversations": [{"value": question}, {"value": answer}]})
+}
+
+const TALKS: &str = "Aeala/ShareGPT_Vicuna_unfiltered";
+
+#[test]
+fn answers_that_count_are_filtered_and_lengths_of_the_user_are_not() {
+    let rows = vec![
+        talk("long enough", "yes, it is"),
+        talk("a", "b"),
+        json!({"conversations": [{"value": "alone"}]}),
+    ];
+    let by_answer =
+        run(rows.clone(), json!({"name": TALKS, "no_oversample": true}), 9, Compat::V0_33).unwrap();
+    // A byte a token, and one that begins the text.
+    assert_eq!(lengths(&by_answer), [11]);
+    assert_eq!(by_answer.summary.skipped.len(), 2);
+    assert_eq!(by_answer.summary.python_random, None);
+    let by_flag = run(rows, json!({"name": TALKS, "output_len": 2}), 3, Compat::V0_33).unwrap();
+    assert_eq!(lengths(&by_flag), [2, 2, 2]);
+    assert!(by_flag.summary.python_random.is_some(), "the copy was drawn");
+    let zero = run(Vec::new(), json!({"name": TALKS, "output_len": 0}), 1, Compat::V0_33).unwrap_err();
+    assert_eq!(zero.config_key.as_deref(), Some("output_len"));
+}
+
+#[test]
+fn rows_that_are_not_needed_may_be_bad() {
+    let rows = vec![talk("a question", "an answer"), json!({"conversations": "none"})];
+    let config = json!({"name": TALKS});
+    assert_eq!(run(rows.clone(), config.clone(), 1, Compat::V0_33).unwrap().samples.len(), 1);
+    let error = run(rows, config, 2, Compat::V0_33).unwrap_err();
+    let location = error.location.unwrap();
+    assert_eq!((location.row, location.column.as_deref()), (Some(2), Some("conversations")));
+}
+
+#[test]
+fn changes_are_numbered_by_row_in_the_reference_client_only() {
+    let change = |distance: f64| json!({"code": "x", "change_request": "y", "norm_distance": distance});
+    let rows = vec![change(0.1), change(0.5), change(0.9), change(0.6)];
+    let config =
+        json!({"path": "vdaita/edit_5k_char", "blazedit_min_distance": 0.5, "blazedit_max_distance": 0.6});
+    let ids = |count, compat| {
+        let run = run(rows.clone(), config.clone(), count, compat)?;
+        Ok::<_, Error>(run.samples.into_iter().filter_map(|sample| sample.id).collect::<Vec<_>>())
+    };
+    assert_eq!(ids(2, Compat::V0_33).unwrap(), ["test-1", "test-3"]);
+    assert_eq!(ids(3, Compat::Vbench).unwrap(), ["test-0", "test-1", "test-2"]);
+    // The copy is number 3 again.
+    assert!(ids(4, Compat::V0_33).is_err());
+}
+
+#[test]
+fn an_edit_without_a_mark_counts_whole_outside_of_the_reference_client() {
+    let rows = || vec![json!({"events": "e", "input": "i", "output": "no mark ą"})];
+    let config = json!({"name": "zed-industries/zeta", "output_len": 7, "no_oversample": true});
+    let reference = run(rows(), config.clone(), 0, Compat::V0_33).unwrap();
+    // The last character has two bytes; the flag has no effect; one comes although none is wanted.
+    assert_eq!(lengths(&reference), [3]);
+    assert_eq!(reference.messages[0].level, Level::Warn);
+    assert_eq!(lengths(&run(rows(), config, 1, Compat::Vbench).unwrap()), [7]);
+    let own = run(rows(), json!({"name": "zed-industries/zeta"}), 1, Compat::Vbench).unwrap();
+    assert_eq!(lengths(&own), [11]);
+}
+
+#[test]
+fn any_dataset_can_be_asked_by_its_columns() {
+    let rows = vec![json!({"q": "first", "a": "xy"}), json!({"q": "second", "a": 40})];
+    let config = json!({"prompt_column": "q", "output_column": "a", "skip_chat_template": true});
+    let by_column = run(rows.clone(), config, 2, Compat::Vbench).unwrap();
+    assert_eq!(lengths(&by_column), [2, 40]);
+    assert_eq!(by_column.samples[1].turns[0].prompt, Prompt::Text("second".into()));
+    let flag = run(rows.clone(), json!({"prompt_column": "q", "output_len": 5}), 2, Compat::Vbench).unwrap();
+    assert_eq!(lengths(&flag), [5, 5]);
+    for (config, key) in [
+        (json!({"prompt_column": "q"}), "output_column"),
+        (json!({"name": TALKS, "output_column": "a"}), "output_column"),
+    ] {
+        assert_eq!(
+            run(rows.clone(), config, 1, Compat::Vbench).unwrap_err().config_key.as_deref(),
+            Some(key)
+        );
+    }
+}
+
+#[test]
+fn what_cannot_be_done_is_said() {
+    for (config, words) in [
+        (json!({"name": "Lin-Chen/MMStar"}), "class MMStar, which is not available yet"),
+        (json!({"name": "a/b"}), "unsupported dataset `a/b`"),
+        (json!({"path": "openai/gsm8k"}), "`openai/gsm8k` is no folder"),
+        (json!({"path": "gorilla-llm/Berkeley-Function-Calling-Leaderboard"}), "is no folder"),
+        (
+            json!({"name": "openai/gsm8k", "bfcl_categories": "simple"}),
+            "for datasets of class BFCL, not GSM8K",
+        ),
+        (json!({"name": "openai/gsm8k", "split": "test"}), "a single file has no subsets or splits"),
+    ] {
+        let rows = if config.get("path").is_some() { None } else { Some(vec![json!({"question": "?"})]) };
+        let error = match rows {
+            Some(rows) => run(rows, config, 1, Compat::Vbench),
+            None => {
+                let config = json!({"path": config["path"], "blazedit_max_distance": 1.0}).to_string();
+                Host::new().run_dataset::<HuggingFace>(&config, DatasetArgs::default())
+            }
+        };
+        let message = error.unwrap_err().message;
+        assert!(message.contains(words), "{message}");
+    }
+    let host = Host::new().without_tokenizer();
+    let config = r#"{"path": "openai/gsm8k"}"#;
+    let error = host.run_dataset::<HuggingFace>(config, DatasetArgs::default()).unwrap_err();
+    assert!(error.message.contains("needs a tokenizer"));
+}
+
+/// A token a byte, and none that begins a text.
+struct Bytes;
+
+impl HostTokenizer for Bytes {
+    fn describe(&self) -> Info {
+        ByteTokenizer.describe()
+    }
+
+    fn encode(&self, text: &str, _add_special_tokens: bool) -> Vec<u32> {
+        ByteTokenizer.encode(text, false)
+    }
+
+    fn decode(&self, ids: &[u32], skip_special_tokens: bool) -> String {
+        ByteTokenizer.decode(ids, skip_special_tokens)
+    }
+}
+
+#[test]
+fn empty_answers_end_the_reference_client_only() {
+    let row = |solution: &str| json!({"problem": "a problem", "solution": solution});
+    let run = |compat, count| {
+        let config = r#"{"path": "x.jsonl", "name": "AI-MO/NuminaMath-CoT", "disable_shuffle": true}"#;
+        let args = DatasetArgs { count, compat, ..DatasetArgs::default() };
+        Host::new()
+            .with_tokenizer(Bytes)
+            .with_rows("path", vec![row("it is so"), row(""), row("it is not so")])
+            .run_dataset::<HuggingFace>(config, args)
+    };
+    assert_eq!(lengths(&run(Compat::V0_33, 1).unwrap()), [8]);
+    assert_eq!(run(Compat::V0_33, 2).unwrap_err().location.unwrap().row, Some(2));
+    let own = run(Compat::Vbench, 2).unwrap();
+    assert_eq!(lengths(&own), [8, 12]);
+    assert_eq!(own.summary.skipped[0].count, 1);
+}
