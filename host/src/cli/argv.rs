@@ -437,7 +437,10 @@ mod tests {
     fn what_is_not_there_yet_is_named() {
         assert_eq!(read(&["--plot-t"]).unwrap_err(), "`--plot-timeline` is not available yet");
         assert_eq!(read(&["--no-self-timed"]).unwrap_err(), "`--no-self-timed` is not available yet");
-        assert_eq!(read(&["--hf-name", "x"]).unwrap_err(), "`--hf-name` is not available yet");
+        assert_eq!(
+            read(&["--asr-min-audio-len-sec", "1"]).unwrap_err(),
+            "`--asr-min-audio-len-sec` is not available yet"
+        );
         assert!(read(&["--random-input-len", "1"]).unwrap_err().contains("option of plugins"));
     }
 

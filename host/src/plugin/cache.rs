@@ -215,7 +215,7 @@ mod tests {
     use crate::plugin::engine::engine;
 
     fn component() -> Component {
-        Component::new(engine().unwrap(), "(component)").unwrap()
+        Component::new(engine().unwrap(), wat::parse_str("(component)").unwrap()).unwrap()
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::extract::{Cutting, Dialect, Method, Progress, RequestMeta};
 use crate::fault::Fault;
 use crate::plugin::contract::{BackendArgs, RequestIn};
 use crate::plugin::{BackendClient, Identity, Plugins};
-use crate::wire::{Arrival, Framing, GeneralOptions, LaneReport, Target, Wire, WireOptions};
+use crate::wire::{Arrival, Framing, GeneralOptions, LaneReport, Target, TargetError, Wire, WireOptions};
 
 /// Everything that phases of a run share.
 pub struct Bench<'a> {
@@ -45,7 +45,11 @@ impl<'a> Bench<'a> {
         let mut client = plugins.open_backend(&plan.backend.name, backend_args.clone())?;
         let endpoint = client.endpoint()?;
         let identity = client.identity().clone();
-        let target = Target::resolve(&plan.target.base_url, plan.target.insecure).map_err(Fault::user)?;
+        let target =
+            Target::resolve(&plan.target.base_url, plan.target.insecure).map_err(|error| match error {
+                TargetError::Resolve { .. } => Fault::target(error),
+                _ => Fault::user(error),
+            })?;
         let general = (plan.target.http2 || proxied(&plan.target.base_url)).then(|| GeneralOptions {
             base_url: plan.target.base_url.clone(),
             http2: plan.target.http2,

@@ -91,6 +91,7 @@ impl Finish<'_> {
             &histograms,
             ExtensionInput { requested_rps, client: std::mem::take(&mut self.client), prefix_cache },
         );
+        self.warn(&run, client_limited.as_deref());
         let settings = self.settings();
         let mut sections = self.sections();
         let verdicts = self.judge(&run, &series, &summary)?;
@@ -110,7 +111,7 @@ impl Finish<'_> {
             sections: &sections,
         };
         self.screen.line(report::console::render(&input).trim_end_matches('\n'));
-        self.tell(&run, client_limited.as_deref(), &verdicts);
+        self.tell(&verdicts);
         self.write(&input, &settings, &histograms)?;
         Ok(self.exit_code(&run, &verdicts))
     }
@@ -214,8 +215,8 @@ impl Finish<'_> {
         Ok(verdicts)
     }
 
-    /// What the table does not say.
-    fn tell(&self, run: &RunRecord, client_limited: Option<&str>, verdicts: &[(String, Verdict)]) {
+    /// What the criteria say.
+    fn tell(&self, verdicts: &[(String, Verdict)]) {
         for (name, verdict) in verdicts {
             let word = if verdict.pass { "PASSED" } else { "FAILED" };
             self.screen.line(format!("SLA {name}: {word} (margin {:+.1} %)", 100.0 * verdict.margin));
@@ -225,6 +226,10 @@ impl Finish<'_> {
                 self.screen.line(format!("  {}: {actual}, {word}", finding.criterion));
             }
         }
+    }
+
+    /// What the user should know of the run as a whole, on the screen and in the result.
+    fn warn(&self, run: &RunRecord, client_limited: Option<&str>) {
         if self.unsent > 0 {
             self.screen.warn(format!("the run was stopped: {} requests were never sent", self.unsent));
         }
@@ -234,9 +239,11 @@ impl Finish<'_> {
             ));
         }
         if !run.requests.is_empty() && run.requests.iter().all(|request| !request.succeeded()) {
-            self.screen.warn(
-                "all requests failed; this is likely due to a misconfiguration of the benchmark's arguments",
-            );
+            let first = run.requests.iter().find_map(|request| request.failure.as_ref());
+            self.screen.warn(format!(
+                "all requests failed; the first: {}",
+                first.map_or("no reason is known", |failure| failure.message.as_str())
+            ));
         }
     }
 
@@ -250,6 +257,9 @@ impl Finish<'_> {
         if let Some(reason) = results.late_metadata_error {
             return Err(Fault::user(anyhow::anyhow!("{reason}")));
         }
+        if results.save || results.append {
+            self.write_result(input, settings)?;
+        }
         if let Some(path) = &results.save_requests {
             report::requests::write(path, input.run).map_err(Fault::user)?;
         }
@@ -258,9 +268,11 @@ impl Finish<'_> {
             report::write_histogram_log(path, histograms, clock::wall_time_of(input.run.start_ns), duration)
                 .map_err(Fault::user)?;
         }
-        if !(results.save || results.append) {
-            return Ok(());
-        }
+        Ok(())
+    }
+
+    fn write_result(&self, input: &ReportInput<'_>, settings: &RunSettings) -> Result<(), Fault> {
+        let results = &self.plan.results;
         let json = ResultJson::new(input, results.detailed);
         let file = ResultFile::new(settings, results.filename.as_deref(), results.dir.as_deref());
         let content = json.to_vec().map_err(|e| Fault::user(report::ReportError::from(e)))?;
@@ -291,6 +303,33 @@ impl Finish<'_> {
         // The reference client knows no exit code for failed requests.
         if failed == run.requests.len() && self.plan.compat != Compat::V033 { EXIT_TARGET } else { EXIT_OK }
     }
+}
+
+/// Makes sure, before anything is measured, that there will be a place for the files.
+///
+/// # Errors
+/// When a folder cannot be made or written to.
+pub fn check_places(plan: &ServePlan) -> Result<(), Fault> {
+    let results = &plan.results;
+    let mut folders: Vec<PathBuf> = Vec::new();
+    if results.save || results.append {
+        let file = PathBuf::from(results.filename.as_deref().unwrap_or_default());
+        let path = results.dir.clone().unwrap_or_default().join(file);
+        folders.push(if results.filename.is_some() { parent(&path) } else { path });
+    }
+    folders.extend(results.save_requests.iter().chain(&results.histogram_log).map(|path| parent(path)));
+    for folder in folders {
+        let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder };
+        let tried = std::fs::create_dir_all(&folder).and_then(|()| tempfile::tempfile_in(&folder).map(drop));
+        tried.map_err(|e| {
+            Fault::user(anyhow::anyhow!("results cannot be written to `{}`: {e}", folder.display()))
+        })?;
+    }
+    Ok(())
+}
+
+fn parent(path: &std::path::Path) -> PathBuf {
+    path.parent().map(PathBuf::from).unwrap_or_default()
 }
 
 fn verdict_json((name, verdict): &(String, Verdict)) -> Value {

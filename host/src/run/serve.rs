@@ -11,7 +11,7 @@ use vbench_random::PythonRandom;
 use super::align::align;
 use super::bench::Bench;
 use super::control::{Control, ControlError};
-use super::finish::Finish;
+use super::finish::{Finish, check_places};
 use super::phase::PhaseOutcome;
 use super::prepare::{meta_of, request_of};
 use super::sampling::{Sampled, sample};
@@ -50,6 +50,7 @@ pub fn serve(
     for warning in &plan.warnings {
         screen.warn(warning);
     }
+    check_places(plan)?;
     let authorization = api_key().map(|key| format!("Bearer {key}"));
     let control = control(plan, authorization.as_deref())?;
     let model = Model::find(plan, &control, screen)?;
