@@ -43,7 +43,7 @@ impl Cutter {
 #[derive(Debug)]
 pub enum Method {
     /// Natively, event by event.
-    Plan(ReadyPlan),
+    Plan(Box<ReadyPlan>),
     /// By the backend plugin, all events of a response in one call at its end.
     Plugin,
 }

@@ -128,7 +128,7 @@ impl<'a> Bench<'a> {
         watch: impl FnMut(&Progress),
     ) -> Result<(PhaseOutcome, Option<Fault>), Fault> {
         let (method, mut reading) = match &self.envelope.endpoint.plan {
-            Some(plan) => (Method::Plan(ReadyPlan::new(plan)), None),
+            Some(plan) => (Method::Plan(Box::new(ReadyPlan::new(plan))), None),
             None => (Method::Plugin, Some(self.open_client()?)),
         };
         let (requests, input_sequences, writer) = ahead.into_parts();

@@ -22,6 +22,9 @@ use crate::report::{self, ReportInput, ResultFile, ResultJson, RpsChange, RunSet
 use crate::sla::MeasuredRun;
 use crate::tokenizer::Tokenizer;
 
+/// Opened criteria, and for each whether missing it fails the command.
+pub type Criteria = Vec<(Box<dyn Criterion>, bool)>;
+
 /// What is needed besides the records.
 pub struct Finish<'a> {
     /// What was asked for.
@@ -38,8 +41,8 @@ pub struct Finish<'a> {
     pub tokenizer_id: Option<&'a str>,
     /// Dataset and backend.
     pub identities: Vec<Identity>,
-    /// Criteria, and whether missing one fails the command.
-    pub criteria: Vec<(Box<dyn Criterion>, bool)>,
+    /// What judges the run.
+    pub criteria: Criteria,
     /// The server's counters before and after, as they were for speculative and
     /// for diffusion decoding.
     pub counters: Option<([ServerCounters; 2], [ServerCounters; 2])>,
@@ -164,8 +167,8 @@ impl Finish<'_> {
             max_concurrency: plan.load.max_concurrency.map(u64::from),
             ramp_up: plan.load.ramp_up.map(|ramp| report::RampUp {
                 strategy: ramp.strategy.to_string(),
-                start_rps: u64::from(ramp.start_rps),
-                end_rps: u64::from(ramp.end_rps),
+                start_rps: ramp.start_rps,
+                end_rps: ramp.end_rps,
             }),
         }
     }

@@ -67,8 +67,7 @@ where
     /// Runs the phase to its end, or until it is stopped. `watch` is called
     /// about ten times a second.
     pub fn run(self, mut watch: impl FnMut(&Progress)) -> PhaseOutcome {
-        let Self { wire, arrivals, mut requests, offsets_s, cap, cutting, method, parse, mut meta, stop } =
-            self;
+        let Self { wire, arrivals, requests, offsets_s, cap, cutting, method, parse, mut meta, stop } = self;
         let progress = Arc::new(Progress::default());
         let reader = Reader::new(cutting, method, parse, Arc::clone(&progress));
         // How many endings there will be: unknown until the pacer is through.
@@ -82,7 +81,7 @@ where
             scope.spawn(move || {
                 pacer::sharpen_timer();
                 let mut released = 0;
-                while let Some(request) = requests.next() {
+                for request in requests {
                     let offset_s = offsets_s.get(released).copied().unwrap_or(0.0);
                     let scheduled_ns = pacer::due_ns(start_ns, offset_s);
                     if !pacer::wait_until(scheduled_ns, stop) {

@@ -68,6 +68,9 @@ impl Envelope {
     }
 }
 
+/// The thread that writes, and why it failed.
+pub type Writing = JoinHandle<Result<(), Fault>>;
+
 /// Requests of one phase, being written.
 pub struct Ahead {
     /// The requests in dispatch order.
@@ -75,7 +78,7 @@ pub struct Ahead {
     /// Inputs that each request holds, by its place; 1 until it is written.
     pub input_sequences: Arc<Vec<AtomicU32>>,
     ready: Receiver<()>,
-    writer: JoinHandle<Result<(), Fault>>,
+    writer: Writing,
 }
 
 impl Ahead {
@@ -134,12 +137,12 @@ impl Ahead {
     ///
     /// # Errors
     /// When the plugin had failed.
-    pub fn finish(writer: JoinHandle<Result<(), Fault>>) -> Result<(), Fault> {
+    pub fn finish(writer: Writing) -> Result<(), Fault> {
         writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
     /// Takes it apart: the requests for the pacer, the rest for afterwards.
-    pub fn into_parts(self) -> (Receiver<Outgoing>, Arc<Vec<AtomicU32>>, JoinHandle<Result<(), Fault>>) {
+    pub fn into_parts(self) -> (Receiver<Outgoing>, Arc<Vec<AtomicU32>>, Writing) {
         (self.requests, self.input_sequences, self.writer)
     }
 }

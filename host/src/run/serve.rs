@@ -11,7 +11,7 @@ use vbench_random::PythonRandom;
 use super::align::align;
 use super::bench::Bench;
 use super::control::{Control, ControlError};
-use super::finish::{Finish, check_places};
+use super::finish::{Criteria, Finish, check_places};
 use super::phase::PhaseOutcome;
 use super::prepare::{meta_of, request_of};
 use super::sampling::{Sampled, sample};
@@ -23,8 +23,8 @@ use crate::clock;
 use crate::extract::RequestMeta;
 use crate::fault::{EXIT_INTERRUPTED, Fault};
 use crate::metrics::ServerCounters;
+use crate::plugin::Plugins;
 use crate::plugin::contract::{BackendArgs, CriterionArgs, RequestIn, Role, Sample};
-use crate::plugin::{Criterion, Plugins};
 use crate::record::{RequestRecord, RunRecord};
 use crate::report::RpsChange;
 use crate::schedule::{Arrivals, Pace, arrivals, assign_lora};
@@ -244,7 +244,7 @@ fn backend_args(plan: &ServePlan, ignore_eos: bool) -> BackendArgs {
     }
 }
 
-fn open_criteria(plan: &ServePlan, plugins: &Plugins) -> Result<Vec<(Box<dyn Criterion>, bool)>, Fault> {
+fn open_criteria(plan: &ServePlan, plugins: &Plugins) -> Result<Criteria, Fault> {
     plan.sla
         .iter()
         .map(|sla| {

@@ -17,8 +17,8 @@ use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::connection::{Connection, Exchange, HAND_ON_BYTES, Outcome};
 use super::exchange::{Arrival, Dispatch, Ending};
+use super::lanes::{Lane, LaneReport, busy_histogram};
 use super::target::Target;
-use super::wire::{Lane, LaneReport, busy_histogram};
 use crate::clock;
 use crate::record::{Failure, FailureClass};
 

@@ -18,8 +18,8 @@ use tokio::task::LocalSet;
 use super::connection::{Exchange, HAND_ON_BYTES};
 use super::exchange::{Arrival, Dispatch, Ending};
 use super::http1::ResponseHead;
+use super::lanes::{Lane, LaneReport, busy_histogram};
 use super::target::Target;
-use super::wire::{Lane, LaneReport, busy_histogram};
 use crate::clock;
 use crate::record::{Failure, FailureClass};
 

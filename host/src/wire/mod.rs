@@ -21,16 +21,16 @@ pub mod framing;
 mod general;
 pub mod http1;
 pub mod inflate;
+mod lanes;
 pub mod target;
 #[cfg(test)]
 mod tests;
 pub mod tls;
-mod wire;
 
 pub use capture::{Capture, ReadMark};
 pub use exchange::{Arrival, Dispatch, Ending, Outgoing, Slots};
 pub use framing::{Event, Framer, Framing};
 pub use general::GeneralOptions;
 pub use http1::ResponseHead;
+pub use lanes::{LaneReport, Wire, WireOptions};
 pub use target::{Target, TargetError};
-pub use wire::{LaneReport, Wire, WireOptions};

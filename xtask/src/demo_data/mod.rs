@@ -95,7 +95,7 @@ impl Choice {
 
     /// A number below `end`, which is far below 2^32.
     fn below(&mut self, end: usize) -> usize {
-        ((self.next() >> 32) * end as u64 >> 32) as usize
+        (((self.next() >> 32) * end as u64) >> 32) as usize
     }
 
     /// From 0 to `most`, small ones more often.
