@@ -136,6 +136,11 @@ impl Limiter {
     }
 }
 
+/// What an instance would use in all once one of its parts has grown.
+fn grown(total: u64, current: usize, desired: usize) -> u64 {
+    total.saturating_add(desired.saturating_sub(current) as u64)
+}
+
 impl ResourceLimiter for Limiter {
     fn memory_growing(
         &mut self,
@@ -147,7 +152,7 @@ impl ResourceLimiter for Limiter {
             // The module's own maximum: `memory.grow` answers -1.
             return Ok(false);
         }
-        let wanted = self.memory_bytes.saturating_add((desired - current.min(desired)) as u64);
+        let wanted = grown(self.memory_bytes, current, desired);
         if wanted > self.limits.memory_bytes {
             self.hit = Some(Hit::Memory { wanted_bytes: wanted });
             wasmtime::bail!("memory limit reached");
@@ -166,7 +171,7 @@ impl ResourceLimiter for Limiter {
         if maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false);
         }
-        let wanted = self.table_elements.saturating_add((desired - current.min(desired)) as u64);
+        let wanted = grown(self.table_elements, current, desired);
         if wanted > self.limits.table_elements {
             self.hit = Some(Hit::Table { wanted_elements: wanted });
             wasmtime::bail!("table limit reached");
