@@ -50,10 +50,13 @@ macro_rules! description {
 }
 
 plugins! {
+    "anthropic-messages" => vbench_plugin_anthropic_messages,
     "custom" => vbench_plugin_custom,
     "embeddings" => vbench_plugin_embeddings,
+    "generate" => vbench_plugin_generate,
     "goodput" => vbench_plugin_goodput,
     "hf" => vbench_plugin_hf,
+    "ollama" => vbench_plugin_ollama,
     "openai" => vbench_plugin_openai,
     "openai-chat" => vbench_plugin_openai_chat,
     "openai-responses" => vbench_plugin_openai_responses,
@@ -62,6 +65,7 @@ plugins! {
     "sharegpt" => vbench_plugin_sharegpt,
     "sonnet" => vbench_plugin_sonnet,
     "spec-bench" => vbench_plugin_spec_bench,
+    "template" => vbench_plugin_template,
     "threshold" => vbench_plugin_threshold,
     "traces" => vbench_plugin_traces,
 }
