@@ -1,5 +1,6 @@
 //! The whole command, as users run it.
 
+mod backends;
 mod cli;
 mod command;
 mod comparison;

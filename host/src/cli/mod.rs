@@ -11,6 +11,7 @@
 //! | `config_file` | flags from a YAML, JSON or TOML file |
 //! | `known` | every flag of the reference client, in its order |
 //! | `offers`, `schema`, `plugin_flags` | from a plugin's JSON Schema to flags, and back to its config |
+//! | `json_file` | options whose value is the content of a file |
 //! | `serve_args`, `serve`, `resolve` | the host's own flags, and the way to the plan |
 //! | `plan`, `namespace` | the result |
 //! | `help`, `root`, `error`, `compat` | what their names say |
@@ -25,6 +26,7 @@ mod dotted;
 mod early;
 mod error;
 mod help;
+mod json_file;
 pub mod known;
 mod namespace;
 mod offers;

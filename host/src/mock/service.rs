@@ -5,10 +5,11 @@ use serde_json::json;
 use super::answer::Reply;
 use super::api::Api;
 use super::batch::Batch;
-use super::body::{DetokenizeRequest, GenerationRequest, Prompt, TokenizeRequest};
+use super::body::{DetokenizeRequest, GenerationRequest, TokenizeRequest};
 use super::counters::Counters;
 use super::http::{Head, Refusal};
 use super::prefix_cache::PrefixCache;
+use super::prompt::Prompt;
 
 /// What a request leads to.
 pub(super) enum Action {

@@ -31,7 +31,8 @@ use crate::schedule::{Arrivals, Pace, arrivals, assign_lora};
 use crate::tokenizer::{self, Hub, Tokenizer};
 
 /// Backends whose requests a dataset may make ignore the end-of-sequence token.
-const IGNORE_EOS_BACKENDS: [&str; 4] = ["vllm", "openai", "openai-chat", "openai-responses"];
+const IGNORE_EOS_BACKENDS: [&str; 7] =
+    ["vllm", "openai", "openai-chat", "openai-responses", "sglang", "tensorrt-llm", "llama-cpp"];
 
 /// Carries out `vbench serve` and gives its exit code. `stop` is set when the
 /// user asks for an end.
@@ -159,6 +160,7 @@ pub fn serve(
         rps_changes: plan.load.ramp_up.is_some().then(|| rps_changes(&schedule, &started_at)),
         client: honesty::client_report(&run, &lanes, cpu_ns, requested_rps),
         ignore_eos,
+        fresh_prompts: fresh_prompts(plugins, plan)?,
         unsent: count - run.requests.len(),
     };
     let code = finish.report(run)?;
@@ -229,6 +231,19 @@ fn dataset_says(plugins: &Plugins, plan: &ServePlan, keyword: &str) -> Result<bo
     let offer = plugins.offer(Role::Dataset, &plan.dataset.name)?.offer;
     let said = offer.config_schema.get(keyword).and_then(Value::as_bool).unwrap_or(false);
     Ok(said && (keyword != "x-ignore-eos" || IGNORE_EOS_BACKENDS.contains(&plan.backend.name.as_str())))
+}
+
+/// Whether the dataset says that no prompt repeats another, and no option that
+/// gives prompts a common beginning is set.
+fn fresh_prompts(plugins: &Plugins, plan: &ServePlan) -> Result<bool, Fault> {
+    let offer = plugins.offer(Role::Dataset, &plan.dataset.name)?.offer;
+    let says = |schema: &Value, keyword: &str| schema.get(keyword) == Some(&Value::Bool(true));
+    let properties = offer.config_schema.get("properties").and_then(Value::as_object).into_iter().flatten();
+    let shares = properties.filter(|(_, property)| says(property, "x-shared-prefix")).any(|(key, _)| {
+        plan.dataset.config.get(key).and_then(Value::as_f64).is_some_and(|length| length > 0.0)
+    });
+    let fresh = offer.config_schema.get("x-fresh-prompts") == Some(&Value::Bool(true));
+    Ok(fresh && !shares)
 }
 
 fn backend_args(plan: &ServePlan, ignore_eos: bool) -> BackendArgs {

@@ -7,7 +7,7 @@ macro_rules! plugins {
     ($($folder:literal => $plugin:ident),* $(,)?) => {
         /// The description of a plugin: the fields of the contract's
         /// `description` with underscores, the schema of options as an object.
-        pub(super) fn describe(folder: &str) -> Option<Value> {
+        pub fn describe(folder: &str) -> Option<Value> {
             $(
                 if folder == $folder {
                     return Some(description!($plugin::describe()));

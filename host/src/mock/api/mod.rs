@@ -249,7 +249,7 @@ impl Sink<'_> {
 }
 
 /// How an API writes one answer.
-pub(super) trait Writer {
+pub(super) trait Writer: Send {
     /// Content type of a stream.
     fn stream_type(&self) -> &'static str {
         "text/event-stream; charset=utf-8"
