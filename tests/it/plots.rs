@@ -26,7 +26,8 @@ fn told(outcome: &Outcome, out: &TempDir) -> String {
 
 #[test]
 fn a_sweep_is_plotted_and_told_as_the_reference_client_does() {
-    let args = ["plot", "--compat", "v0.33", "@OUT@/exp", "--var_x=max_concurrency", "--curve_b", "max_num_seqs"];
+    let args =
+        ["plot", "--compat", "v0.33", "@OUT@/exp", "--var_x=max_concurrency", "--curve_b", "max_num_seqs"];
     let (outcome, out) = sweep(&args);
     let outcome = outcome.expect_code(0);
     assert_eq!(

@@ -47,6 +47,6 @@ pub use error::CliError;
 pub use namespace::{ArgValue, Namespace};
 pub use offers::{OfferSpec, Role};
 pub use plan::ServePlan;
-pub use resolve::TEMPERATURE_NOTICE;
 pub use plots::{PlotArgs, PlotParetoArgs};
+pub use resolve::TEMPERATURE_NOTICE;
 pub use root::{Invocation, PluginCommand, SweepCommand, parse};

@@ -501,7 +501,9 @@ fn timeline(
         return Ok(None);
     }
     let thresholds = text.map_or(Ok(ItlThresholds::default()), ItlThresholds::parse);
-    thresholds.map(Some).map_err(|reason| usage(format!("Invalid --timeline-itl-thresholds format: {reason}")))
+    thresholds
+        .map(Some)
+        .map_err(|reason| usage(format!("Invalid --timeline-itl-thresholds format: {reason}")))
 }
 
 /// `bench-` and eight hexadecimal digits that differ from process to process,

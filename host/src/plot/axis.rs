@@ -37,9 +37,8 @@ impl Axis {
     /// that are not finite, or not above 0 on a logarithmic scale, do not count.
     pub fn fit(values: impl IntoIterator<Item = f64>, scale: Scale, most: usize) -> Self {
         let shown = values.into_iter().filter(|value| shows(scale, *value));
-        let (min, max) = shown.fold((f64::INFINITY, f64::NEG_INFINITY), |(min, max), value| {
-            (min.min(value), max.max(value))
-        });
+        let (min, max) = shown
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(min, max), value| (min.min(value), max.max(value)));
         let (min, max) = if min <= max { (min, max) } else { (1.0, 1.0) };
         match scale {
             Scale::Linear => Self::linear(min, max, most),
@@ -73,7 +72,12 @@ impl Axis {
         // Differences are judged against zero wherever zero is not far away.
         let low = if min >= 0.0 && min <= 0.5 * max { 0.0 } else { low - margin };
         let high = if max <= 0.0 && max >= 0.5 * min { 0.0 } else { high + margin };
-        Self { scale: Scale::Linear, min: low, max: high, ticks: linear_ticks(low, high, nice_step(high - low, most)) }
+        Self {
+            scale: Scale::Linear,
+            min: low,
+            max: high,
+            ticks: linear_ticks(low, high, nice_step(high - low, most)),
+        }
     }
 
     fn log(min: f64, max: f64, most: usize) -> Self {
@@ -179,11 +183,12 @@ fn unit_of(largest: f64) -> (f64, &'static str) {
 
 /// How many decimals a multiple of `step` needs.
 fn decimals_of(step: f64) -> usize {
-    (0..12).find(|&decimals| {
-        let scaled = step * 10f64.powi(decimals);
-        (scaled - scaled.round()).abs() < 1e-6 * scaled
-    })
-    .unwrap_or(12) as usize
+    (0..12)
+        .find(|&decimals| {
+            let scaled = step * 10f64.powi(decimals);
+            (scaled - scaled.round()).abs() < 1e-6 * scaled
+        })
+        .unwrap_or(12) as usize
 }
 
 /// A number with thousands set apart: `12,500`.
@@ -213,7 +218,14 @@ pub fn short(value: f64) -> String {
         return "0".to_owned();
     }
     if !value.is_finite() {
-        return if value.is_nan() { "nan" } else if value > 0.0 { "inf" } else { "-inf" }.to_owned();
+        return if value.is_nan() {
+            "nan"
+        } else if value > 0.0 {
+            "inf"
+        } else {
+            "-inf"
+        }
+        .to_owned();
     }
     let (unit, suffix) = unit_of(value.abs());
     if unit == 0.0 {
@@ -265,7 +277,9 @@ mod tests {
     #[test]
     fn odd_values_still_make_an_axis() {
         for scale in [Scale::Linear, Scale::Log] {
-            for values in [vec![], vec![5.0], vec![f64::NAN, f64::INFINITY], vec![7.0, 7.0], vec![1e-300, 1e300]] {
+            for values in
+                [vec![], vec![5.0], vec![f64::NAN, f64::INFINITY], vec![7.0, 7.0], vec![1e-300, 1e300]]
+            {
                 let axis = Axis::fit(values.clone(), scale, 6);
                 let (min, max) = axis.range();
                 assert!(min < max && min.is_finite() && max.is_finite(), "{values:?} {axis:?}");

@@ -154,9 +154,9 @@ impl Selection {
     /// All keys with the options that name them.
     pub fn keys(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let lists = [("--row-by", &self.row_by), ("--col-by", &self.col_by), ("--curve-by", &self.curve_by)];
-        [("--var-x", self.var_x.as_str()), ("--var-y", self.var_y.as_str())]
-            .into_iter()
-            .chain(lists.into_iter().flat_map(|(option, keys)| keys.iter().map(move |key| (option, key.as_str()))))
+        [("--var-x", self.var_x.as_str()), ("--var-y", self.var_y.as_str())].into_iter().chain(
+            lists.into_iter().flat_map(|(option, keys)| keys.iter().map(move |key| (option, key.as_str()))),
+        )
     }
 
     /// Sorts runs into facets and curves.
@@ -190,7 +190,8 @@ impl Selection {
                 left_out += 1;
                 continue;
             }
-            let place = section_keys.iter().zip(&section_levels).map(|(keys, levels)| levels.place(run, keys));
+            let place =
+                section_keys.iter().zip(&section_levels).map(|(keys, levels)| levels.place(run, keys));
             let key = (rows.place(run, &self.row_by), cols.place(run, &self.col_by), place.collect());
             members.entry(key).or_default().push(Sample { source: run.source, x, y });
         }
@@ -204,8 +205,16 @@ impl Selection {
             })
             .collect();
         curves.sort_by(|a, b| (a.row, a.col, &a.levels).cmp(&(b.row, b.col, &b.levels)));
-        let sections = section_keys.iter().zip(section_levels).map(|(keys, levels)| levels.section(keys)).collect();
-        Ok(Chart { rows: rows.groups(&self.row_by), cols: cols.groups(&self.col_by), sections, x_names, curves, left_out })
+        let sections =
+            section_keys.iter().zip(section_levels).map(|(keys, levels)| levels.section(keys)).collect();
+        Ok(Chart {
+            rows: rows.groups(&self.row_by),
+            cols: cols.groups(&self.col_by),
+            sections,
+            x_names,
+            curves,
+            left_out,
+        })
     }
 
     fn y_of(&self, results: &Results, run: &Run) -> Result<f64, PlotError> {
@@ -255,11 +264,21 @@ impl Levels {
 
     fn section(&self, keys: &[String]) -> Section {
         let single = keys.len() == 1;
+        // What is the same on all curves tells none from another.
+        let differs = |at: &usize| self.0.iter().any(|level| level[*at] != self.0[0][*at]);
+        let differing: Vec<usize> = (0..keys.len()).filter(differs).collect();
         let text = |level: &Vec<Value>| {
-            let pairs = keys.iter().zip(level);
+            let pairs = keys
+                .iter()
+                .zip(level)
+                .enumerate()
+                .filter(|(at, _)| differing.is_empty() || differing.contains(at));
             match level.as_slice() {
                 [value] if single => text_of(value),
-                _ => pairs.map(|(key, value)| format!("{key}={}", text_of(value))).collect::<Vec<_>>().join(", "),
+                _ => pairs
+                    .map(|(_, (key, value))| format!("{key}={}", text_of(value)))
+                    .collect::<Vec<_>>()
+                    .join(", "),
             }
         };
         Section {
@@ -284,7 +303,9 @@ fn levels(runs: &[&Run], keys: &[String]) -> Levels {
         }
     }
     // Stable, so that values without an order stay as they come.
-    levels.sort_by(|a, b| a.iter().zip(b).map(|(a, b)| order(a, b)).find(|o| o.is_ne()).unwrap_or(std::cmp::Ordering::Equal));
+    levels.sort_by(|a, b| {
+        a.iter().zip(b).map(|(a, b)| order(a, b)).find(|o| o.is_ne()).unwrap_or(std::cmp::Ordering::Equal)
+    });
     Levels(levels)
 }
 
@@ -301,9 +322,28 @@ fn order(a: &Value, b: &Value) -> std::cmp::Ordering {
         (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
         (a, b) => match (number(a), number(b)) {
             (Some(a), Some(b)) => a.total_cmp(&b),
-            _ => text_of(a).cmp(&text_of(b)),
+            _ => natural_order(&text_of(a), &text_of(b)),
         },
     })
+}
+
+/// Texts with the numbers in them by their size: `q8` before `q16`.
+fn natural_order(a: &str, b: &str) -> std::cmp::Ordering {
+    let parts = |text: &str| -> Vec<(bool, String)> {
+        let chars: Vec<char> = text.chars().collect();
+        let runs = chars.chunk_by(|a, b| a.is_ascii_digit() == b.is_ascii_digit());
+        runs.map(|run| (run[0].is_ascii_digit(), run.iter().collect())).collect()
+    };
+    let order = |((a_number, a), (b_number, b)): (&(bool, String), &(bool, String))| {
+        if !a_number || !b_number {
+            return a.cmp(b);
+        }
+        let (a, b) = (a.trim_start_matches('0'), b.trim_start_matches('0'));
+        a.len().cmp(&b.len()).then_with(|| a.cmp(b))
+    };
+    let (left, right) = (parts(a), parts(b));
+    let differing = left.iter().zip(&right).map(order).find(|order| order.is_ne());
+    differing.unwrap_or_else(|| left.len().cmp(&right.len())).then_with(|| a.cmp(b))
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -350,7 +390,11 @@ mod tests {
         let runs = points.iter().enumerate().flat_map(|(source, runs)| {
             runs.iter().map(move |fields| Run { source, fields: fields.as_object().unwrap().clone() })
         });
-        Results { files: vec!["summary.json".into(); points.len()], runs: runs.collect(), file_is_point: true }
+        Results {
+            files: vec!["summary.json".into(); points.len()],
+            runs: runs.collect(),
+            file_is_point: true,
+        }
     }
 
     fn selection(curve_by: &[&str]) -> Selection {
@@ -397,7 +441,10 @@ mod tests {
         let chart = chart(&selection(&["seqs", "mode"]), &results).unwrap();
         assert_eq!(chart.sections[0].levels, ["None", "32", "128", "inf"]);
         assert_eq!(chart.sections[1].levels, ["True", "a", "b"]);
-        assert_eq!(chart.curves.iter().map(|curve| curve.points[0].y).collect::<Vec<_>>(), [4.0, 2.0, 1.0, 3.0]);
+        assert_eq!(
+            chart.curves.iter().map(|curve| curve.points[0].y).collect::<Vec<_>>(),
+            [4.0, 2.0, 1.0, 3.0]
+        );
         assert!(!chart.sections[0].ordered);
     }
 
@@ -407,6 +454,25 @@ mod tests {
         let chart = chart(&selection(&["a", "b", "c", "d"]), &results).unwrap();
         assert_eq!(chart.sections.len(), 1);
         assert_eq!(chart.sections[0].levels, ["a=1, b=2, c=3, d=None"]);
+        let results = results_of_two();
+        let chart = selection(&["a", "b", "c", "d"])
+            .chart(&results, &results.runs.iter().collect::<Vec<_>>())
+            .unwrap();
+        assert_eq!(chart.sections[0].levels, ["b=2, d=None", "b=3, d=x"]);
+    }
+
+    fn results_of_two() -> Results {
+        results(&[&[
+            json!({"x": 1, "y": 1, "a": 1, "b": 2, "c": 3, "d": null}),
+            json!({"x": 1, "y": 1, "a": 1, "b": 3, "c": 3, "d": "x"}),
+        ]])
+    }
+
+    #[test]
+    fn numbers_within_names_are_in_order() {
+        let mut names = ["q16 fp8", "q8", "q016 a", "q16", "a", "q8 fp8", "10", "9b"];
+        names.sort_by(|a, b| natural_order(a, b));
+        assert_eq!(names, ["9b", "10", "a", "q8", "q8 fp8", "q16", "q016 a", "q16 fp8"]);
     }
 
     #[test]
@@ -438,7 +504,8 @@ mod tests {
 
     #[test]
     fn values_without_a_place_are_left_out_of_a_logarithmic_axis() {
-        let results = results(&[&[json!({"x": 0, "y": 1}), json!({"x": 1, "y": 1}), json!({"x": "inf", "y": 1})]]);
+        let results =
+            results(&[&[json!({"x": 0, "y": 1}), json!({"x": 1, "y": 1}), json!({"x": "inf", "y": 1})]]);
         assert_eq!(chart(&selection(&[]), &results).unwrap().left_out, 1);
         let log = Selection { scale_x: Scale::Log, merge_repetitions: false, ..selection(&[]) };
         assert_eq!(chart(&log, &results).unwrap().left_out, 2);
@@ -452,7 +519,10 @@ mod tests {
         let error = check_keys(&runs, unknown.keys()).unwrap_err().to_string();
         assert_eq!(error, "--row-by: cannot find `w` in the results; there are: x, y, z");
         let error = group_by(&results, &results.runs, &["z".to_owned()], "--fig-by").unwrap_err().to_string();
-        assert!(error.contains("--fig-by") && error.contains("`z`") && error.contains("summary.json"), "{error}");
+        assert!(
+            error.contains("--fig-by") && error.contains("`z`") && error.contains("summary.json"),
+            "{error}"
+        );
         let error = chart(&selection(&[]), &results).unwrap_err().to_string();
         assert!(error.contains("--var-y") && error.contains("\"high\""), "{error}");
     }

@@ -187,7 +187,10 @@ mod tests {
 
     #[test]
     fn headings_have_the_usual_figures() {
-        assert_eq!(heading("Total tokens (x)", &[4, 1, 2, 2048]), "Total tokens: median 3, mean 513.8, largest 2,048");
+        assert_eq!(
+            heading("Total tokens (x)", &[4, 1, 2, 2048]),
+            "Total tokens: median 3, mean 513.8, largest 2,048"
+        );
     }
 
     #[test]

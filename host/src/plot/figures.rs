@@ -112,7 +112,10 @@ pub fn plot(plan: &PlotPlan, listener: &mut impl Listener) -> Result<(), PlotErr
         return Err(PlotError::NothingLeft(if plan.filters.is_empty() {
             format!("not one of {read} runs has finite values of both variables")
         } else {
-            format!("filters {} leave none of {read} runs with finite values of both variables", list(&plan.filters))
+            format!(
+                "filters {} leave none of {read} runs with finite values of both variables",
+                list(&plan.filters)
+            )
         }));
     }
     Ok(())
@@ -183,7 +186,8 @@ pub fn plot_pareto(plan: &ParetoPlan, listener: &mut impl Listener) -> Result<()
     }
     if points.is_empty() {
         return Err(PlotError::NothingLeft(
-            "no data points with both throughput and user count available to plot the Pareto frontier".to_owned(),
+            "no data points with both throughput and user count available to plot the Pareto frontier"
+                .to_owned(),
         ));
     }
     for key in plan.label_by.iter().filter(|_| plan.check_labels) {
@@ -199,7 +203,9 @@ pub fn plot_pareto(plan: &ParetoPlan, listener: &mut impl Listener) -> Result<()
     if !plan.output.dry_run {
         points.retain(|point| point.tokens_per_user.is_finite() && point.tokens_per_gpu.is_finite());
         if points.is_empty() {
-            return Err(PlotError::NothingLeft("no run has finite tokens/s/user and tokens/s/GPU".to_owned()));
+            return Err(PlotError::NothingLeft(
+                "no run has finite tokens/s/user and tokens/s/GPU".to_owned(),
+            ));
         }
         let frontier = pareto::frontier(&points);
         let figure = pareto_chart::draw(&points, &frontier, &plan.label_by);

@@ -80,7 +80,10 @@ impl Filter {
             },
         };
         if target.number.is_none() && !matches!(operator, Operator::Equal | Operator::NotEqual) {
-            return Err(bad(format!("plot filter `{text}` compares with `{}`, which is no number", target.text)));
+            return Err(bad(format!(
+                "plot filter `{text}` compares with `{}`, which is no number",
+                target.text
+            )));
         }
         Ok(Self { key: key.to_owned(), operator: *operator, target, text: text.trim().to_owned() })
     }
@@ -271,7 +274,10 @@ mod tests {
             assert!(error.starts_with("--filter-by: ") && error.contains(word), "{error}");
         }
         let error = accepts("k<3", json!("chat")).unwrap_err();
-        assert!(error.contains("`k`") && error.contains("\"chat\"") && error.contains("summary.json"), "{error}");
+        assert!(
+            error.contains("`k`") && error.contains("\"chat\"") && error.contains("summary.json"),
+            "{error}"
+        );
         assert!(Filter::parse_list("").unwrap().is_empty());
     }
 

@@ -88,7 +88,8 @@ impl Frame<'_> {
             return TICK * 1.6 + self.text_px * 1.3;
         }
         let room = self.x_label_room();
-        let widest = self.x.ticks.iter().map(|tick| font::width(&tick.label, self.text_px, false)).fold(0.0, f64::max);
+        let widest =
+            self.x.ticks.iter().map(|tick| font::width(&tick.label, self.text_px, false)).fold(0.0, f64::max);
         TICK * 2.0 + widest.min(room)
     }
 
@@ -104,7 +105,8 @@ impl Frame<'_> {
 
     /// Whether labels are too wide to stand beside each other.
     fn labels_run_upwards(&self) -> bool {
-        let widest = self.x.ticks.iter().map(|tick| font::width(&tick.label, self.text_px, false)).fold(0.0, f64::max);
+        let widest =
+            self.x.ticks.iter().map(|tick| font::width(&tick.label, self.text_px, false)).fold(0.0, f64::max);
         widest > self.slot() * 0.95 && self.slot() < self.text_px * 9.0
     }
 

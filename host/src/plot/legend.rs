@@ -45,7 +45,8 @@ impl Looks {
     pub fn of(&self, levels: &[usize]) -> Look {
         let level = |section: usize| levels.get(section).copied().unwrap_or(0);
         let marked = if self.sections > 1 { level(1) } else { level(0) };
-        let weight = if self.thickest > 1 { 0.7 + 1.5 * level(2) as f64 / (self.thickest - 1) as f64 } else { 1.0 };
+        let weight =
+            if self.thickest > 1 { 0.7 + 1.5 * level(2) as f64 / (self.thickest - 1) as f64 } else { 1.0 };
         Look {
             colour: self.colours[level(0) % self.colours.len()].clone(),
             dash: DASHES[if self.sections > 1 { level(1) % DASHES.len() } else { 0 }],
@@ -87,7 +88,7 @@ enum Row {
 const ROW: f64 = 1.55;
 const SAMPLE: f64 = 2.4;
 /// Longest entry, relative to the text; longer ones lose their middle.
-const LONGEST: f64 = 22.0;
+const LONGEST: f64 = 30.0;
 
 impl<'a> Legend<'a> {
     /// Lays out a legend no higher than `height`. None if there is one curve only.
@@ -110,7 +111,10 @@ impl<'a> Legend<'a> {
         let columns: Vec<Vec<Row>> = rows.chunks(rows.len().div_ceil(columns)).map(<[Row]>::to_vec).collect();
         let widths = sections.iter().flat_map(|section| {
             let heading = font::width(&section.key, text_px, true);
-            let entries = section.levels.iter().map(move |text| (SAMPLE + 0.6) * text_px + font::width(text, text_px, false));
+            let entries = section
+                .levels
+                .iter()
+                .map(move |text| (SAMPLE + 0.6) * text_px + font::width(text, text_px, false));
             entries.chain([heading])
         });
         let column_width = widths.fold(0.0, f64::max).min((LONGEST + SAMPLE) * text_px);
@@ -143,11 +147,17 @@ impl<'a> Legend<'a> {
                             ("class", "entry".to_owned()),
                             ("data-level", level_name(section, level)),
                         ]);
-                        let stroke = Stroke { colour: &look.colour, width: 2.2 * look.weight, dash: look.dash };
+                        let stroke =
+                            Stroke { colour: &look.colour, width: 2.2 * look.weight, dash: look.dash };
                         drawing.line((x, middle), (x + px * SAMPLE, middle), stroke);
                         // A width is no marker's business.
                         if section < 2 && (section == 1 || looks.sections == 1) {
-                            drawing.marker((x + px * SAMPLE / 2.0, middle), look.marker, px * 0.62, &look.colour);
+                            drawing.marker(
+                                (x + px * SAMPLE / 2.0, middle),
+                                look.marker,
+                                px * 0.62,
+                                &look.colour,
+                            );
                         }
                         let room = self.column_width - px * (SAMPLE + 0.6);
                         let text = font::fitted(&self.sections[section].levels[level], px, false, room);
@@ -170,7 +180,11 @@ mod tests {
     use super::*;
 
     fn section(key: &str, count: usize) -> Section {
-        Section { key: key.into(), levels: (0..count).map(|i| format!("level {i}")).collect(), ordered: false }
+        Section {
+            key: key.into(),
+            levels: (0..count).map(|i| format!("level {i}")).collect(),
+            ordered: false,
+        }
     }
 
     #[test]

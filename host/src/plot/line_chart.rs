@@ -12,6 +12,8 @@ use super::palette::INK;
 
 /// Width of a frame by its height.
 const ASPECT: f64 = 1.35;
+/// Size of titles in a figure of one facet, in CSS pixels.
+const TEXT_PX: f64 = 13.0;
 /// Curves with more points than this are drawn without markers.
 const MOST_MARKERS: usize = 80;
 
@@ -70,20 +72,23 @@ impl<'a> Layout<'a> {
     fn new(chart: &'a Chart, selection: &'a Selection, title: &'a Group, facet_height_px: f64) -> Self {
         let (rows, cols) = (chart.rows.len(), chart.cols.len());
         // A grid of many facets is looked at from further away.
-        let text_px = 13.0 * (rows.max(cols) as f64).sqrt().clamp(1.0, 2.0);
+        let text_px = (TEXT_PX * (rows.max(cols) as f64).sqrt()).min((facet_height_px / 26.0).max(TEXT_PX));
         let height = (facet_height_px * rows as f64).max(text_px * 12.0 * rows as f64);
         let facet_title_px = facet_title(chart, 0, 0).len() as f64 * text_px * 1.35;
         let top = text_px * if title.is_empty() { 1.2 } else { 3.0 };
         let gaps = (text_px * 1.8, text_px * 1.2);
 
-        let room_up = (height - top - text_px * 5.0 - gaps.1 * (rows - 1) as f64) / rows as f64 - facet_title_px;
+        let room_up =
+            (height - top - text_px * 5.0 - gaps.1 * (rows - 1) as f64) / rows as f64 - facet_title_px;
         let frame_width = (room_up * ASPECT).max(text_px * 12.0);
         let across = if chart.x_names.is_some() { 0 } else { ticks_across(frame_width, text_px) };
         let (x, y) = axes(chart, selection, across, ticks_up(room_up, text_px));
-        let probe = Frame { corner: (0.0, 0.0), size: (frame_width, room_up), x: &x, y: &y, text_px: text_px * 0.92 };
+        let probe =
+            Frame { corner: (0.0, 0.0), size: (frame_width, room_up), x: &x, y: &y, text_px: text_px * 0.92 };
         let bottom = probe.below() + text_px * 2.4;
-        let frame_height =
-            ((height - top - bottom - gaps.1 * (rows - 1) as f64) / rows as f64 - facet_title_px).max(text_px * 4.0);
+        let frame_height = ((height - top - bottom - gaps.1 * (rows - 1) as f64) / rows as f64
+            - facet_title_px)
+            .max(text_px * 4.0);
 
         let left = text_px * 2.6 + beside(&y, text_px * 0.92);
         let legend_left = left + frame_width * cols as f64 + gaps.0 * (cols - 1) as f64 + text_px * 1.6;
@@ -119,14 +124,16 @@ impl<'a> Layout<'a> {
     /// Titles of the figure, the facets and the axes.
     fn headings(&self, drawing: &mut Drawing) {
         let px = self.text_px;
-        let style = |size, bold, upwards| TextStyle { size, bold, fill: INK, anchor: Anchor::Middle, upwards };
+        let style =
+            |size, bold, upwards| TextStyle { size, bold, fill: INK, anchor: Anchor::Middle, upwards };
         let (cols, rows) = (self.chart.cols.len(), self.chart.rows.len());
         let (first, last) = (self.frame(0, 0), self.frame(rows - 1, cols - 1));
         let right = last.corner.0 + last.size.0;
         let bottom = last.corner.1 + last.size.1;
         let middle = ((first.corner.0 + right) / 2.0, (first.corner.1 + bottom) / 2.0);
         if !self.title.is_empty() {
-            let text = self.title.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(", ");
+            let text =
+                self.title.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(", ");
             let text = font::fitted(&text, px * 1.15, true, self.width - px);
             drawing.text((self.width / 2.0, px * 1.9), style(px * 1.15, true, false), &text);
         }
@@ -149,7 +156,8 @@ impl<'a> Layout<'a> {
 
     /// The standard deviation as a band, or as a bar at a single point.
     fn deviation(&self, drawing: &mut Drawing, frame: &Frame<'_>, curve: &Curve) {
-        if !self.selection.error_bars || curve.points.iter().all(|point| point.sd.is_none_or(|sd| sd == 0.0)) {
+        if !self.selection.error_bars || curve.points.iter().all(|point| point.sd.is_none_or(|sd| sd == 0.0))
+        {
             return;
         }
         let look = self.looks.of(&curve.levels);
@@ -176,7 +184,7 @@ impl<'a> Layout<'a> {
         let look = self.looks.of(&curve.levels);
         let places: Vec<Place> = curve.points.iter().map(|point| frame.at(point.x, point.y)).collect();
         let crowded = self.chart.curves.len() > 12 * self.chart.rows.len() * self.chart.cols.len();
-        let width = look.weight * if crowded { 1.5 } else { 2.0 };
+        let width = look.weight * if crowded { 1.5 } else { 2.0 } * self.text_px / TEXT_PX;
         drawing.open(curve_attributes(curve));
         if places.len() > 1 {
             drawing.path(places.clone(), Stroke { colour: &look.colour, width, dash: look.dash });
@@ -192,7 +200,11 @@ impl<'a> Layout<'a> {
             let mut lines: Vec<String> = facet_title(self.chart, curve.row, curve.col);
             for (section, level) in self.chart.sections.iter().zip(&curve.levels) {
                 let text = &section.levels[*level];
-                lines.push(if section.key.is_empty() { text.clone() } else { format!("{}={text}", section.key) });
+                lines.push(if section.key.is_empty() {
+                    text.clone()
+                } else {
+                    format!("{}={text}", section.key)
+                });
             }
             let name = self.chart.x_names.as_ref().and_then(|names| names.get(point.x as usize).cloned());
             let value = name.unwrap_or_else(|| short(point.x));

@@ -4,8 +4,7 @@
 /// The palette of Okabe and Ito ("Color Universal Design", 2008), but for its
 /// yellow, which is too light on white, and its black, which is the text's; a
 /// dark violet is there instead.
-pub const COLOURS: [&str; 7] =
-    ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195"];
+pub const COLOURS: [&str; 7] = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195"];
 
 /// Stroke dash arrays in units of the line's width; the first is a whole line.
 pub const DASHES: [&str; 5] = ["", "5 2.5", "1.5 2", "8 2.5 1.5 2.5", "3 1.5 1 1.5"];

@@ -107,7 +107,8 @@ impl Reader<'_> {
 
     /// The value of the first key that is there, with `-` or `_`, even if it is null.
     fn numeric(&self, option: &'static str, keys: &[&str]) -> Result<Option<f64>, PlotError> {
-        let spellings = keys.iter().flat_map(|key| [(*key).to_owned(), key.replace('_', "-"), key.replace('-', "_")]);
+        let spellings =
+            keys.iter().flat_map(|key| [(*key).to_owned(), key.replace('_', "-"), key.replace('-', "_")]);
         for key in spellings {
             let Some(value) = self.run.fields.get(&key) else { continue };
             let text_number = value.as_str().and_then(|text| text.trim().parse().ok());
@@ -158,7 +159,8 @@ mod tests {
     }
 
     fn results(runs: &[Value]) -> Results {
-        let runs = runs.iter().map(|run| Run { source: 0, fields: run.as_object().unwrap().clone() }).collect();
+        let runs =
+            runs.iter().map(|run| Run { source: 0, fields: run.as_object().unwrap().clone() }).collect();
         Results { files: vec!["a/summary.json".into()], runs, file_is_point: true }
     }
 
@@ -173,28 +175,44 @@ mod tests {
         for (run, expected) in [
             (json!({"output_throughput": 80, "max_concurrency": 4}), Some((20.0, 80.0))),
             (json!({"output_throughput": 80, "max-concurrency": 4, "tp": 2, "dp": 2}), Some((20.0, 20.0))),
-            (json!({"output_throughput": 80, "max_concurrency": null, "max_concurrent_requests": 8}), Some((10.0, 80.0))),
-            (json!({"output_throughput": 80, "max_concurrency": 0, "max_concurrent_requests": 8}), Some((10.0, 80.0))),
+            (
+                json!({"output_throughput": 80, "max_concurrency": null, "max_concurrent_requests": 8}),
+                Some((10.0, 80.0)),
+            ),
+            (
+                json!({"output_throughput": 80, "max_concurrency": 0, "max_concurrent_requests": 8}),
+                Some((10.0, 80.0)),
+            ),
             (json!({"output_throughput": 80, "max_concurrency": null, "request_rate": 2}), None),
             (json!({"output_throughput": 80, "request_rate": 2}), Some((40.0, 80.0))),
             (json!({"output_throughput": 80, "request_rate": "inf"}), Some((0.0, 80.0))),
-            (json!({"output_throughput": 80, "max_concurrency": "4", "tensor-parallel-size": 0}), Some((20.0, 80.0))),
+            (
+                json!({"output_throughput": 80, "max_concurrency": "4", "tensor-parallel-size": 0}),
+                Some((20.0, 80.0)),
+            ),
             (json!({"output_throughput": 80}), None),
         ] {
             assert_eq!(coordinates(run.clone(), &usual), expected, "{run}");
         }
         let run = json!({"output_throughput": 80, "seqs": 16, "gpus": 4, "tp": 2});
         assert_eq!(coordinates(run.clone(), &keys("seqs", Some("gpus"))), Some((5.0, 20.0)));
-        let (points, skipped) = points(&results(&[run, json!({"output_throughput": 1})]), &keys("seqs", None)).unwrap();
+        let (points, skipped) =
+            points(&results(&[run, json!({"output_throughput": 1})]), &keys("seqs", None)).unwrap();
         assert_eq!((points.len(), skipped), (1, 1));
-        assert_eq!((&points[0].fields["gpu_count"], &points[0].fields["user_count_estimate"]), (&json!(2), &json!(16)));
+        assert_eq!(
+            (&points[0].fields["gpu_count"], &points[0].fields["user_count_estimate"]),
+            (&json!(2), &json!(16))
+        );
     }
 
     #[test]
     fn what_is_no_number_is_named() {
         let error = |run: Value| points(&results(&[run]), &keys("users", None)).unwrap_err().to_string();
         let text = error(json!({"output_throughput": 1, "users": "many"}));
-        assert!(text.contains("--user-count-var") && text.contains("many") && text.contains("a/summary.json"), "{text}");
+        assert!(
+            text.contains("--user-count-var") && text.contains("many") && text.contains("a/summary.json"),
+            "{text}"
+        );
         assert!(error(json!({"users": 1})).contains("output_throughput"));
     }
 
@@ -209,7 +227,10 @@ mod tests {
 
     #[test]
     fn the_frontier_is_what_nothing_beats() {
-        assert_eq!(frontier(&at(&[(1.0, 9.0), (5.0, 5.0), (4.0, 4.0), (9.0, 1.0), (5.0, 5.0)])), [0, 4, 1, 3]);
+        assert_eq!(
+            frontier(&at(&[(1.0, 9.0), (5.0, 5.0), (4.0, 4.0), (9.0, 1.0), (5.0, 5.0)])),
+            [0, 4, 1, 3]
+        );
         assert!(frontier(&[]).is_empty());
     }
 

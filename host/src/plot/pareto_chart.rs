@@ -14,17 +14,21 @@ const SIZE: (f64, f64) = (768.0, 576.0);
 const TEXT_PX: f64 = 13.0;
 /// Labels are of 8 points.
 const LABEL_PX: f64 = 8.0 * 96.0 / 72.0;
+const LABEL_ROW: f64 = LABEL_PX * 1.2;
 
 /// Draws all points in grey, and over them the frontier (places in `points`)
 /// with the values of `label_by` at its points.
 pub fn draw(points: &[ParetoPoint], frontier: &[usize], label_by: &[String]) -> Figure {
     let (width, height) = SIZE;
     let up = ticks_up(height, TEXT_PX);
-    let y = Axis::fit(points.iter().map(|point| point.tokens_per_gpu), Scale::Linear, up);
+    // Beyond the points there is room for their labels.
+    let with_room = |value: f64| [value, value * 1.08];
+    let y = Axis::fit(points.iter().flat_map(|point| with_room(point.tokens_per_gpu)), Scale::Linear, up);
     let left = TEXT_PX * 2.6 + beside(&y, TEXT_PX * 0.92);
     let size = (width - left - TEXT_PX * 1.6, height - TEXT_PX * 7.0);
     let across = ticks_across(size.0, TEXT_PX);
-    let x = Axis::fit(points.iter().map(|point| point.tokens_per_user), Scale::Linear, across);
+    let x =
+        Axis::fit(points.iter().flat_map(|point| with_room(point.tokens_per_user)), Scale::Linear, across);
     let frame = Frame { corner: (left, TEXT_PX * 2.8), size, x: &x, y: &y, text_px: TEXT_PX * 0.92 };
 
     let mut drawing = Drawing::default();
@@ -37,15 +41,25 @@ pub fn draw(points: &[ParetoPoint], frontier: &[usize], label_by: &[String]) -> 
     drawing.close();
     let line: Vec<Place> = frontier.iter().map(|&at| place(&points[at])).collect();
     drawing.open(vec![("class", "curve".to_owned()), ("data-levels", "0:1".to_owned())]);
+    let texts: Vec<Vec<String>> = frontier.iter().map(|&at| labels_of(&points[at], label_by)).collect();
+    let all: Vec<Place> = points.iter().map(place).collect();
+    let labels = arrange(&frame, &line, &texts, &all);
+    for (left, top, right, bottom) in &labels {
+        let ground = Fill { colour: "#FFFFFF", opacity: 0.75 };
+        drawing.rect((left - 2.0, top - 1.0), (right - left + 4.0, bottom - top + 2.0), ground);
+    }
     if line.len() > 1 {
         drawing.path(line.clone(), Stroke { colour: COLOURS[0], width: 2.2, dash: "" });
     }
     for at in &line {
         drawing.marker(*at, Marker::Circle, TEXT_PX * 0.72, COLOURS[0]);
     }
-    let texts: Vec<Vec<String>> = frontier.iter().map(|&at| labels_of(&points[at], label_by)).collect();
-    let all: Vec<Place> = points.iter().map(place).collect();
-    draw_labels(&mut drawing, &frame, &line, &texts, &all);
+    let style = TextStyle { size: LABEL_PX, bold: false, fill: INK, anchor: Anchor::Start, upwards: false };
+    for ((left, top, ..), lines) in labels.iter().zip(&texts) {
+        for (index, text) in lines.iter().enumerate() {
+            drawing.text((*left, top + LABEL_ROW * (index as f64 + 0.82)), style, text);
+        }
+    }
     drawing.close();
     frame.draw_axes(&mut drawing, Labels { x: true, y: true });
     titles(&mut drawing, &frame, height);
@@ -69,7 +83,8 @@ pub fn labels_of(point: &ParetoPoint, label_by: &[String]) -> Vec<String> {
 }
 
 fn titles(drawing: &mut Drawing, frame: &Frame<'_>, height: f64) {
-    let style = |upwards| TextStyle { size: TEXT_PX, bold: false, fill: INK, anchor: Anchor::Middle, upwards };
+    let style =
+        |upwards| TextStyle { size: TEXT_PX, bold: false, fill: INK, anchor: Anchor::Middle, upwards };
     let ((left, top), (width, frame_height)) = (frame.corner, frame.size);
     drawing.text((left + width / 2.0, height - TEXT_PX * 1.2), style(false), "Tokens/s/user");
     drawing.text((TEXT_PX * 1.6, top + frame_height / 2.0), style(true), "Tokens/s/GPU");
@@ -94,54 +109,48 @@ fn titles(drawing: &mut Drawing, frame: &Frame<'_>, height: f64) {
 /// A rectangle: left, top, right, bottom.
 type Bounds = (f64, f64, f64, f64);
 
-/// Puts each label beside its point where it covers least: other labels weigh
-/// most, then points and the line.
-fn draw_labels(
-    drawing: &mut Drawing,
-    frame: &Frame<'_>,
-    line: &[Place],
-    texts: &[Vec<String>],
-    points: &[Place],
-) {
-    let row = LABEL_PX * 1.2;
-    let mut taken: Vec<Bounds> = Vec::new();
+/// A place for each label beside its point, where it covers least: other
+/// labels weigh most, then points, then the line.
+fn arrange(frame: &Frame<'_>, line: &[Place], texts: &[Vec<String>], points: &[Place]) -> Vec<Bounds> {
     let on_line: Vec<Place> = line
         .windows(2)
         .flat_map(|pair| {
             let (from, to) = (pair[0], pair[1]);
-            (0..=24).map(move |i| {
-                let share = f64::from(i) / 24.0;
+            (0..=40).map(move |i| {
+                let share = f64::from(i) / 40.0;
                 (from.0 + (to.0 - from.0) * share, from.1 + (to.1 - from.1) * share)
             })
         })
         .collect();
-    for (&(x, y), lines) in line.iter().zip(texts) {
+    let mut taken: Vec<Bounds> = Vec::new();
+    for (&place, lines) in line.iter().zip(texts) {
         let width = lines.iter().map(|text| font::width(text, LABEL_PX, false)).fold(0.0, f64::max);
-        let size = (width, row * lines.len() as f64);
-        if lines.is_empty() {
-            continue;
-        }
-        let bounds = candidates((x, y), size)
-            .min_by(|a, b| {
-                let cost = |bounds: &Bounds| cost(bounds, frame, &taken, points, &on_line);
-                cost(a).total_cmp(&cost(b))
-            })
-            .unwrap_or((x, y, x + size.0, y + size.1));
-        taken.push(bounds);
-        let ground = Fill { colour: "#FFFFFF", opacity: 0.75 };
-        drawing.rect((bounds.0 - 2.0, bounds.1 - 1.0), (size.0 + 4.0, size.1 + 2.0), ground);
-        let style = TextStyle { size: LABEL_PX, bold: false, fill: INK, anchor: Anchor::Start, upwards: false };
-        for (index, text) in lines.iter().enumerate() {
-            drawing.text((bounds.0, bounds.1 + row * (index as f64 + 0.82)), style, text);
-        }
+        let size = (width, LABEL_ROW * lines.len() as f64);
+        let dear = |bounds: &Bounds| cost(bounds, frame, &taken, points, &on_line);
+        // Of two that cover the same, the nearer one.
+        let numbered = candidates(place, size).enumerate();
+        let least = numbered
+            .map(|(rank, bounds)| (dear(&bounds) + rank as f64 * 0.2, bounds))
+            .min_by(|a, b| a.0.total_cmp(&b.0));
+        taken
+            .push(least.map_or((place.0, place.1, place.0 + size.0, place.1 + size.1), |(_, bounds)| bounds));
     }
+    taken
 }
 
 /// Places around a point, the preferred ones first.
 fn candidates((x, y): Place, (width, height): (f64, f64)) -> impl Iterator<Item = Bounds> {
-    const DIRECTIONS: [(f64, f64); 8] =
-        [(1.0, -1.0), (1.0, 1.0), (1.0, 0.0), (0.0, -1.0), (-1.0, -1.0), (0.0, 1.0), (-1.0, 1.0), (-1.0, 0.0)];
-    [7.0, 18.0, 34.0].into_iter().flat_map(move |gap| {
+    const DIRECTIONS: [(f64, f64); 8] = [
+        (1.0, -1.0),
+        (1.0, 1.0),
+        (1.0, 0.0),
+        (0.0, -1.0),
+        (-1.0, -1.0),
+        (0.0, 1.0),
+        (-1.0, 1.0),
+        (-1.0, 0.0),
+    ];
+    [7.0, 16.0, 28.0, 44.0, 64.0].into_iter().flat_map(move |gap| {
         DIRECTIONS.into_iter().map(move |(dx, dy)| {
             let middle = (x + dx * (width / 2.0 + gap), y + dy * (height / 2.0 + gap));
             let (left, top) = (middle.0 - width / 2.0, middle.1 - height / 2.0);
@@ -152,7 +161,8 @@ fn candidates((x, y): Place, (width, height): (f64, f64)) -> impl Iterator<Item 
 
 fn cost(bounds: &Bounds, frame: &Frame<'_>, taken: &[Bounds], points: &[Place], line: &[Place]) -> f64 {
     let ((left, top), (width, height)) = (frame.corner, frame.size);
-    let outside = bounds.0 < left + 2.0 || bounds.1 < top || bounds.2 > left + width || bounds.3 > top + height;
+    let outside =
+        bounds.0 < left + 2.0 || bounds.1 < top || bounds.2 > left + width || bounds.3 > top + height;
     let overlaps = taken
         .iter()
         .filter(|other| bounds.0 < other.2 && other.0 < bounds.2 && bounds.1 < other.3 && other.1 < bounds.3)
@@ -163,5 +173,8 @@ fn cost(bounds: &Bounds, frame: &Frame<'_>, taken: &[Bounds], points: &[Place], 
         };
         places.iter().filter(inside).count() as f64
     };
-    (if outside { 1000.0 } else { 0.0 }) + 100.0 * overlaps as f64 + 10.0 * within(points, 4.0) + within(line, 2.0)
+    (if outside { 1000.0 } else { 0.0 })
+        + 100.0 * overlaps as f64
+        + 12.0 * within(points, 4.0)
+        + 4.0 * within(line, 3.0)
 }

@@ -4,9 +4,7 @@ use std::io::Write;
 
 use flate2::write::ZlibEncoder;
 use flate2::{Compression, Crc};
-use tiny_skia::{
-    Color, FillRule, LineJoin, Paint, Path, PathBuilder, Pixmap, Stroke, StrokeDash, Transform,
-};
+use tiny_skia::{Color, FillRule, LineJoin, Paint, Path, PathBuilder, Pixmap, Stroke, StrokeDash, Transform};
 
 use super::drawing::{Anchor, Drawing, Line, Place, Shape, TextStyle};
 use super::error::PlotError;
@@ -126,7 +124,8 @@ fn path_of(points: &[Place], closed: bool) -> Option<Path> {
 }
 
 fn paint_of(colour: &str, opacity: f64) -> Paint<'static> {
-    let channel = |at: usize| colour.get(at..at + 2).and_then(|hex| u8::from_str_radix(hex, 16).ok()).unwrap_or(0);
+    let channel =
+        |at: usize| colour.get(at..at + 2).and_then(|hex| u8::from_str_radix(hex, 16).ok()).unwrap_or(0);
     let mut paint = Paint { anti_alias: true, ..Paint::default() };
     let alpha = (opacity.clamp(0.0, 1.0) * 255.0).round() as u8;
     paint.set_color_rgba8(channel(1), channel(3), channel(5), alpha);

@@ -60,7 +60,9 @@ impl Results {
             }
         }
         if results.runs.is_empty() {
-            for path in files.iter().filter(|path| path.extension().is_some_and(|e| e == "json" || e == "jsonl")) {
+            for path in
+                files.iter().filter(|path| path.extension().is_some_and(|e| e == "json" || e == "jsonl"))
+            {
                 results.add(path, single_runs(path)?);
             }
         }
@@ -275,7 +277,8 @@ mod tests {
         dir
     }
 
-    const RESULT: &str = r#"{"duration": 1.5, "completed": 2, "request_throughput": 1.3, "burstiness": Infinity}"#;
+    const RESULT: &str =
+        r#"{"duration": 1.5, "completed": 2, "request_throughput": 1.3, "burstiness": Infinity}"#;
 
     #[test]
     fn points_come_in_the_order_of_their_paths() {

@@ -69,7 +69,8 @@ fn text_element((x, y): Place, style: TextStyle, text: &str) -> String {
 }
 
 fn stroke_attributes(line: &Line) -> String {
-    let mut out = format!(r#" stroke="{}" stroke-width="{}" stroke-linejoin="round""#, line.colour, num(line.width));
+    let mut out =
+        format!(r#" stroke="{}" stroke-width="{}" stroke-linejoin="round""#, line.colour, num(line.width));
     if !line.dashes.is_empty() {
         let dashes: Vec<String> = line.dashes.iter().map(|length| num(*length)).collect();
         let _ = write!(out, r#" stroke-dasharray="{}""#, dashes.join(" "));

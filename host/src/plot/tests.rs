@@ -198,7 +198,8 @@ fn pareto(dir: &Path, label_by: &str, formats: &[Format]) -> ParetoPlan {
 fn a_frontier_is_drawn_and_told() {
     let dir = experiment();
     let mut said = Said::default();
-    plot_pareto(&pareto(dir.path(), "max_concurrency,max_num_seqs", &[Format::Svg, Format::Png]), &mut said).unwrap();
+    plot_pareto(&pareto(dir.path(), "max_concurrency,max_num_seqs", &[Format::Svg, Format::Png]), &mut said)
+        .unwrap();
     let file = dir.path().join("pareto/PARETO").display().to_string();
     assert_eq!(
         said.lines,
@@ -213,7 +214,9 @@ fn a_frontier_is_drawn_and_told() {
     );
     insta::assert_snapshot!(fs::read_to_string(dir.path().join("pareto/PARETO.svg")).unwrap());
 
-    let error = plot_pareto(&pareto(dir.path(), "zzz", &[Format::Svg]), &mut Said::default()).unwrap_err().to_string();
+    let error = plot_pareto(&pareto(dir.path(), "zzz", &[Format::Svg]), &mut Said::default())
+        .unwrap_err()
+        .to_string();
     assert!(error.starts_with("--label-by: cannot find `zzz`"), "{error}");
     let mut dry = Said::default();
     plot_pareto(&pareto(dir.path(), "gpu_count", &[]), &mut dry).unwrap();

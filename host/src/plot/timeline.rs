@@ -258,7 +258,9 @@ mod tests {
         assert_eq!(ItlThresholds::parse("25,50"), Ok(ItlThresholds::default()));
         let names = ItlThresholds::parse("2.5, 8").unwrap().names();
         assert_eq!(names, ["TTFT", "ITL < 2.5ms", "2.5ms ≤ ITL < 8ms", "ITL ≥ 8ms"]);
-        for (text, word) in [("25", "got 1"), ("1,2,3", "got 3"), ("a,2", "`a`"), ("9,2", "below"), ("-1,2", "`-1`")] {
+        for (text, word) in
+            [("25", "got 1"), ("1,2,3", "got 3"), ("a,2", "`a`"), ("9,2", "below"), ("-1,2", "`-1`")]
+        {
             assert!(ItlThresholds::parse(text).unwrap_err().contains(word), "{text}");
         }
     }
@@ -266,7 +268,8 @@ mod tests {
     #[test]
     fn a_gap_belongs_to_the_class_that_its_threshold_begins() {
         let thresholds = ItlThresholds::parse("25,50").unwrap();
-        let classes: Vec<u8> = [0.0, 0.0249, 0.025, 0.0499, 0.05, 9.0].map(|itl| thresholds.class(itl)).into();
+        let classes: Vec<u8> =
+            [0.0, 0.0249, 0.025, 0.0499, 0.05, 9.0].map(|itl| thresholds.class(itl)).into();
         assert_eq!(classes, [0, 0, 1, 1, 2, 2]);
     }
 
@@ -291,7 +294,8 @@ mod tests {
     #[test]
     fn a_large_run_is_thinned_out_and_says_so() {
         let slow_now_and_then: Vec<f64> = (0..100).map(|i| if i % 25 == 0 { 0.06 } else { 0.01 }).collect();
-        let requests: Vec<_> = (0..50).map(|i| (1.0 + f64::from(i), 0.1, slow_now_and_then.as_slice())).collect();
+        let requests: Vec<_> =
+            (0..50).map(|i| (1.0 + f64::from(i), 0.1, slow_now_and_then.as_slice())).collect();
         let run = series(&requests);
         let thresholds = ItlThresholds::default();
         let all = Reduction { merged: false, stride: 1 };
@@ -311,7 +315,8 @@ mod tests {
     #[test]
     fn a_hundred_thousand_requests_make_a_page_of_a_few_megabytes() {
         let itls: Vec<f64> = (0..128).map(|i| 0.01 + 0.001 * f64::from(i * 37 % 60)).collect();
-        let requests: Vec<_> = (0..100_000).map(|i| (1.0 + f64::from(i) * 0.01, 0.1, itls.as_slice())).collect();
+        let requests: Vec<_> =
+            (0..100_000).map(|i| (1.0 + f64::from(i) * 0.01, 0.1, itls.as_slice())).collect();
         let page = html(&series(&requests), ItlThresholds::default());
         assert!(page.len() < 12_000_000, "{} bytes", page.len());
         assert!(page.contains("of 100000 requests"));

@@ -317,7 +317,9 @@ impl Finish<'_> {
                     let page = plot::timeline_html(series, thresholds);
                     write("Timeline", "timeline.html", Ok(page.into_bytes()));
                 }
-                Task::Pooling => self.screen.warn("no timeline plot: the answers of this backend are no tokens"),
+                Task::Pooling => {
+                    self.screen.warn("no timeline plot: the answers of this backend are no tokens")
+                }
             }
         }
         if results.dataset_stats {

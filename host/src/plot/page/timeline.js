@@ -99,7 +99,7 @@ function draw() {
   const stride = Math.max(1, Math.floor(1 / height));
   context.textAlign = "right";
   context.textBaseline = "middle";
-  const labelEvery = Math.max(1, Math.ceil(18 / height));
+  const labelEvery = Math.max(1, niceStep(18 / height, 1));
   const first = Math.max(0, Math.floor(view.top));
   const last = Math.min(rows.length, Math.ceil(view.bottom));
   context.save();
@@ -113,7 +113,7 @@ function draw() {
   context.fillStyle = "#262626";
   for (let at = first - (first % labelEvery); at < last; at += labelEvery) {
     const y = (at - view.top + 0.5) * height;
-    if (at >= 0 && y > 4 && y < floor - 4) context.fillText(`Req ${rows[at].request}`, LEFT - 8, y);
+    if (at >= 0 && y >= 0 && y < floor) context.fillText(`Req ${rows[at].request}`, LEFT - 8, Math.min(Math.max(Math.round(y), 6), floor - 6));
   }
   context.save();
   context.translate(10, floor / 2);
