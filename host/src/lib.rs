@@ -17,6 +17,7 @@ pub mod extract;
 pub mod fault;
 pub mod metrics;
 pub mod mock;
+pub mod plot;
 pub mod plugin;
 pub mod plugins;
 pub mod record;

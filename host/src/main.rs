@@ -54,6 +54,8 @@ fn run_command() -> Result<u8, Fault> {
             screen.line(plugins::inspect(&file)?);
             Ok(EXIT_OK)
         }
+        Invocation::Plot(plan) => run::plot(&plan, &screen).map(|()| EXIT_OK),
+        Invocation::PlotPareto(plan) => run::plot_pareto(&plan, &screen).map(|()| EXIT_OK),
         Invocation::Serve(plan) => serve(*plan, &plugins, &screen),
     }
 }

@@ -6,5 +6,6 @@ mod command;
 mod comparison;
 mod golden;
 mod hostile;
+mod plots;
 mod recording_server;
 mod request_body;

@@ -6,12 +6,15 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
+use super::argv;
 use super::early::{Early, GlobalArgs};
 use super::error::CliError;
 use super::offers::OfferSpec;
 use super::plan::ServePlan;
+use super::plots::{PlotArgs, PlotParetoArgs};
 use super::serve::{self, Outcome};
 use crate::mock::MockArgs;
+use crate::plot::{ParetoPlan, PlotPlan};
 
 /// What the user wants done.
 #[derive(Debug)]
@@ -22,6 +25,10 @@ pub enum Invocation {
     Mock(MockArgs),
     /// Look at plugins.
     Plugin(PluginCommand),
+    /// Draw the curves of a sweep.
+    Plot(Box<PlotPlan>),
+    /// Draw the Pareto frontier of a sweep.
+    PlotPareto(Box<ParetoPlan>),
     /// Print this text to standard output and succeed: help, version, completion script.
     Print(String),
 }
@@ -36,6 +43,17 @@ pub enum PluginCommand {
     },
     /// List all datasets, backends and criteria that there are
     List,
+}
+
+/// What to do with many runs.
+#[derive(Debug, Clone, Subcommand)]
+pub enum SweepCommand {
+    /// Draw performance curves from the results of a sweep
+    #[command(infer_long_args = true, args_override_self = true)]
+    Plot(Box<PlotArgs>),
+    /// Draw the Pareto frontier between tokens/s/user and tokens/s/GPU
+    #[command(alias = "plot_pareto", infer_long_args = true, args_override_self = true)]
+    PlotPareto(Box<PlotParetoArgs>),
 }
 
 /// Benchmarks LLM serving endpoints with sandboxed WebAssembly plugins
@@ -59,6 +77,11 @@ enum RootCommand {
         #[command(subcommand)]
         command: PluginCommand,
     },
+    /// Look at many runs
+    Sweep {
+        #[command(subcommand)]
+        command: SweepCommand,
+    },
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -80,7 +103,7 @@ pub fn parse(early: &Early, offers: &[OfferSpec]) -> Result<Invocation, CliError
     if let Some(("serve", words)) = early.words.split_first().map(|(first, rest)| (first.as_str(), rest)) {
         return serve(words);
     }
-    let root = match Root::try_parse_from(&early.words) {
+    let root = match Root::try_parse_from(argparse_spelling(&early.words)) {
         Ok(root) => root,
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             return Ok(Invocation::Print(error.render().to_string()));
@@ -91,8 +114,28 @@ pub fn parse(early: &Early, offers: &[OfferSpec]) -> Result<Invocation, CliError
         RootCommand::Serve => serve(&[]),
         RootCommand::Mock(args) => Ok(Invocation::Mock(args)),
         RootCommand::Plugin { command } => Ok(Invocation::Plugin(command)),
+        RootCommand::Sweep { command: SweepCommand::Plot(args) } => {
+            args.plan().map(|plan| Invocation::Plot(Box::new(plan)))
+        }
+        RootCommand::Sweep { command: SweepCommand::PlotPareto(args) } => {
+            args.plan().map(|plan| Invocation::PlotPareto(Box::new(plan)))
+        }
         RootCommand::Completions { shell } => completions(shell, offers).map(Invocation::Print),
     }
+}
+
+/// The words of `sweep` with flags spelt with dashes: the reference client
+/// takes underscores for the same.
+fn argparse_spelling(words: &[String]) -> Vec<String> {
+    if words.first().is_none_or(|first| first != "sweep") {
+        return words.to_vec();
+    }
+    let spelt = |word: &String| match argv::split_flag(word) {
+        Some((name, Some(value))) => format!("--{name}={value}"),
+        Some((name, None)) => format!("--{name}"),
+        None => word.clone(),
+    };
+    words.iter().map(spelt).collect()
 }
 
 fn completions(shell: Shell, offers: &[OfferSpec]) -> Result<String, CliError> {

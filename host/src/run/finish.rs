@@ -14,6 +14,7 @@ use crate::metrics::{
     ClientReport, ExtensionInput, Extensions, LatencyMetric, MetricOptions, PrefixCache, Series,
     ServerCounters, Summary, TokenHistograms,
 };
+use crate::plot;
 use crate::plugin::contract::Verdict;
 use crate::plugin::services::RunView;
 use crate::plugin::{Criterion, Identity, Plugins};
@@ -311,6 +312,7 @@ impl Finish<'_> {
         if results.save || results.append {
             self.write_result(input, settings)?;
         }
+        self.draw(input.series, settings)?;
         if let Some(path) = &results.save_requests {
             report::requests::write(path, input.run).map_err(Fault::user)?;
         }
@@ -342,6 +344,46 @@ impl Finish<'_> {
         Ok(())
     }
 
+    /// Pictures beside the result. One that cannot be drawn or written is a
+    /// warning: the numbers are what the run was for.
+    fn draw(&self, series: &Series, settings: &RunSettings) -> Result<(), Fault> {
+        let results = &self.plan.results;
+        let file = ResultFile::new(settings, results.filename.as_deref(), results.dir.as_deref());
+        let write = |what: &str, ending: &str, content: Result<Vec<u8>, plot::PlotError>| {
+            let path = file.beside(ending);
+            let written = content
+                .map_err(|e| e.to_string())
+                .and_then(|content| report::write_atomically(&path, &content).map_err(|e| e.to_string()));
+            match written {
+                Ok(()) => self.screen.line(format!("{what} plot saved to: {}", path.display())),
+                Err(reason) => self.screen.warn(format!("no {} plot: {reason}", what.to_lowercase())),
+            }
+        };
+        if let Some(thresholds) = results.timeline {
+            match series.task {
+                Task::Generation => {
+                    let page = plot::timeline_html(series, thresholds);
+                    write("Timeline", "timeline.html", Ok(page.into_bytes()));
+                }
+                Task::Pooling => {
+                    self.screen.warn("no timeline plot: the answers of this backend are no tokens")
+                }
+            }
+        }
+        if results.dataset_stats {
+            // The reference client gives its files a name only if it writes one of these.
+            let named = results.save || results.append || results.timeline.is_some();
+            if self.plan.compat == Compat::V033 && !named {
+                return Err(Fault::user(anyhow::anyhow!(
+                    "--plot-dataset-stats needs --save-result, --append-result or --plot-timeline under --compat v0.33"
+                )));
+            }
+            let picture = plot::dataset_stats_png(&series.input_tokens, &series.output_tokens);
+            write("Dataset statistics", "dataset_stats.png", picture);
+        }
+        Ok(())
+    }
+
     fn exit_code(&self, run: &RunRecord, verdicts: &[(String, Verdict)]) -> u8 {
         if verdicts.iter().any(|(_, verdict)| !verdict.pass) {
             return EXIT_THRESHOLD;
@@ -363,7 +405,7 @@ impl Finish<'_> {
 pub fn check_places(plan: &ServePlan) -> Result<(), Fault> {
     let results = &plan.results;
     let mut folders: Vec<PathBuf> = Vec::new();
-    if results.save || results.append {
+    if results.save || results.append || results.timeline.is_some() || results.dataset_stats {
         let file = PathBuf::from(results.filename.as_deref().unwrap_or_default());
         let path = results.dir.clone().unwrap_or_default().join(file);
         folders.push(if results.filename.is_some() { parent(&path) } else { path });

@@ -12,11 +12,13 @@ mod honesty;
 mod limits;
 mod pacer;
 mod phase;
+mod plots;
 mod prepare;
 mod sampling;
 pub mod screen;
 mod serve;
 mod services;
 
+pub use plots::{plot, plot_pareto};
 pub use screen::Screen;
 pub use serve::serve;
