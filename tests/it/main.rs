@@ -7,3 +7,7 @@ mod golden;
 mod hostile;
 mod recording_server;
 mod request_body;
+mod server;
+mod stand_in;
+mod sweep;
+mod sweep_golden;

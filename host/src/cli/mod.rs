@@ -12,6 +12,7 @@
 //! | `known` | every flag of the reference client, in its order |
 //! | `offers`, `schema`, `plugin_flags` | from a plugin's JSON Schema to flags, and back to its config |
 //! | `serve_args`, `serve`, `resolve` | the host's own flags, and the way to the plan |
+//! | `sweep` | `vbench sweep …` and `vbench startup`, whose flags are in `crate::sweep` |
 //! | `plan`, `namespace` | the result |
 //! | `help`, `root`, `error`, `compat` | what their names say |
 //!
@@ -35,6 +36,7 @@ mod root;
 mod schema;
 mod serve;
 mod serve_args;
+mod sweep;
 #[cfg(test)]
 mod tests;
 

@@ -11,7 +11,9 @@ use super::error::CliError;
 use super::offers::OfferSpec;
 use super::plan::ServePlan;
 use super::serve::{self, Outcome};
+use super::sweep;
 use crate::mock::MockArgs;
+use crate::sweep::{StartupArgs, SweepCommand};
 
 /// What the user wants done.
 #[derive(Debug)]
@@ -20,6 +22,10 @@ pub enum Invocation {
     Serve(Box<ServePlan>),
     /// Be a server to measure.
     Mock(MockArgs),
+    /// Measure again and again with other settings.
+    Sweep(Box<SweepCommand>),
+    /// Measure how long a server takes to start.
+    Startup(StartupArgs),
     /// Look at plugins.
     Plugin(PluginCommand),
     /// Print this text to standard output and succeed: help, version, completion script.
@@ -54,6 +60,13 @@ enum RootCommand {
     Serve,
     /// Be an OpenAI-compatible server with known timing
     Mock(MockArgs),
+    /// Measure again and again: settings of the server times settings of the benchmark
+    Sweep {
+        #[command(subcommand)]
+        command: sweep::SweepName,
+    },
+    /// Measure how long a server takes to start
+    Startup(StartupArgs),
     /// Look at plugins
     Plugin {
         #[command(subcommand)]
@@ -80,6 +93,15 @@ pub fn parse(early: &Early, offers: &[OfferSpec]) -> Result<Invocation, CliError
     if let Some(("serve", words)) = early.words.split_first().map(|(first, rest)| (first.as_str(), rest)) {
         return serve(words);
     }
+    if let [first, name, words @ ..] = early.words.as_slice()
+        && first == "sweep"
+        && let Some(name) = sweep::SweepName::of(name)
+    {
+        return sweep::read(name, words, offers);
+    }
+    if let Some(("startup", words)) = early.words.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        return sweep::read_startup(words);
+    }
     let root = match Root::try_parse_from(&early.words) {
         Ok(root) => root,
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
@@ -89,6 +111,8 @@ pub fn parse(early: &Early, offers: &[OfferSpec]) -> Result<Invocation, CliError
     };
     match root.command {
         RootCommand::Serve => serve(&[]),
+        RootCommand::Sweep { command } => sweep::read(command, &[], offers),
+        RootCommand::Startup(args) => Ok(Invocation::Startup(args)),
         RootCommand::Mock(args) => Ok(Invocation::Mock(args)),
         RootCommand::Plugin { command } => Ok(Invocation::Plugin(command)),
         RootCommand::Completions { shell } => completions(shell, offers).map(Invocation::Print),

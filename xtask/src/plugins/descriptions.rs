@@ -50,10 +50,12 @@ macro_rules! description {
 }
 
 plugins! {
+    "composite" => vbench_plugin_composite,
     "custom" => vbench_plugin_custom,
     "embeddings" => vbench_plugin_embeddings,
     "goodput" => vbench_plugin_goodput,
     "hf" => vbench_plugin_hf,
+    "mlperf-server" => vbench_plugin_mlperf_server,
     "openai" => vbench_plugin_openai,
     "openai-chat" => vbench_plugin_openai_chat,
     "openai-responses" => vbench_plugin_openai_responses,
