@@ -44,37 +44,44 @@ impl SweepName {
             _ => None,
         }
     }
+
+    fn command(self) -> Command {
+        let name = match self {
+            Self::Serve => "serve",
+            Self::ServeWorkload => "serve-workload",
+            Self::ServeSla => "serve-sla",
+            Self::Startup => "startup",
+        };
+        Command::new(name).bin_name(format!("vbench sweep {name}")).disable_help_flag(true)
+    }
+
+    fn about(command: &Command) -> &'static str {
+        match command.get_name() {
+            "serve" => "Measure every setting of the server with every setting of the benchmark",
+            "serve-workload" => "Measure loads from one request at a time to all at once",
+            "serve-sla" => "Find the highest load at which criteria are met",
+            _ => "Measure start-up times by settings",
+        }
+    }
 }
 
 /// Reads the words after a sweep's name.
 pub(super) fn read(name: SweepName, words: &[String], offers: &[OfferSpec]) -> Result<Invocation, CliError> {
-    let about = |text: &'static str, name: &'static str| Command::new(name).about(text);
-    Ok(match name {
-        SweepName::Serve => {
-            let command = about("Every setting of the server with every setting of the benchmark", "serve");
-            sweep(words, command.bin_name("vbench sweep serve"), SweepCommand::Serve)?
-        }
-        SweepName::ServeWorkload => {
-            let command = about("Loads from one request at a time to all at once", "serve-workload");
-            sweep(words, command.bin_name("vbench sweep serve-workload"), |args: WorkloadSweepArgs| {
-                SweepCommand::ServeWorkload(args)
-            })?
-        }
-        SweepName::ServeSla => read_sla(words, offers)?,
-        SweepName::Startup => {
-            let command = about("Start-up times by settings", "startup");
-            sweep(words, command.bin_name("vbench sweep startup"), |args: StartupSweepArgs| {
-                SweepCommand::Startup(args)
-            })?
-        }
-    })
+    let command = || name.command();
+    match name {
+        SweepName::Serve => sweep(words, command(), SweepCommand::Serve),
+        SweepName::ServeWorkload => sweep(words, command(), SweepCommand::ServeWorkload),
+        SweepName::ServeSla => read_sla(words, command(), offers),
+        SweepName::Startup => sweep(words, command(), SweepCommand::Startup),
+    }
 }
 
 /// Reads the words after `startup`. Flags that are not its own are the server's.
 pub(super) fn read_startup(words: &[String]) -> Result<Invocation, CliError> {
     let command = StartupArgs::augment_args(
-        Command::new("startup").bin_name("vbench startup").about("Measure how long a server takes to start"),
-    );
+        Command::new("startup").bin_name("vbench startup").disable_help_flag(true),
+    )
+    .about("Measure how long a server takes to start");
     if let Some(query) = help::query(words) {
         return help::render(with_help(command), query).map(Invocation::Print);
     }
@@ -105,7 +112,8 @@ fn sweep<A: Args>(
     command: Command,
     make: impl FnOnce(A) -> SweepCommand,
 ) -> Result<Invocation, CliError> {
-    let command = A::augment_args(command.disable_help_flag(true));
+    let about = SweepName::about(&command);
+    let command = A::augment_args(command).about(about);
     if let Some(query) = help::query(words) {
         return help::render(with_help(command), query).map(Invocation::Print);
     }
@@ -114,14 +122,10 @@ fn sweep<A: Args>(
     Ok(Invocation::Sweep(Box::new(make(parse(command, &given.words())?))))
 }
 
-fn read_sla(words: &[String], offers: &[OfferSpec]) -> Result<Invocation, CliError> {
+fn read_sla(words: &[String], command: Command, offers: &[OfferSpec]) -> Result<Invocation, CliError> {
     let criteria: Vec<OfferSpec> = offers.iter().filter(|offer| offer.role == Role::Sla).cloned().collect();
-    let command = SlaSweepArgs::augment_args(
-        Command::new("serve-sla")
-            .bin_name("vbench sweep serve-sla")
-            .about("The highest load at which criteria are met")
-            .disable_help_flag(true),
-    );
+    let about = SweepName::about(&command);
+    let command = SlaSweepArgs::augment_args(command).about(about);
     let mut table = flag_table(command.clone(), &[]).of_other_command();
     let mut taken = table.clone();
     taken.extend(early::table());

@@ -2,6 +2,7 @@
 
 use anyhow::anyhow;
 
+use super::error::SweepError;
 use crate::fault::Fault;
 use crate::report::python_repr::python_words;
 use crate::server::{Exit, ServerError};
@@ -95,8 +96,8 @@ impl From<Fault> for Halt {
     }
 }
 
-impl From<super::error::SweepError> for Halt {
-    fn from(error: super::error::SweepError) -> Self {
+impl From<SweepError> for Halt {
+    fn from(error: SweepError) -> Self {
         Self::Fatal(error.into())
     }
 }
@@ -113,6 +114,8 @@ impl Halt {
         match self {
             Self::Interrupted => None,
             Self::Failure(failure) => Some(Fault::target(anyhow!("{}", failure.text())).context(TERMINATED)),
+            // There is nothing to go on with.
+            Self::Fatal(fault) if fault.error.is::<SweepError>() => Some(fault),
             Self::Fatal(fault) => Some(fault.context(TERMINATED)),
         }
     }

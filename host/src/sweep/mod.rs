@@ -94,12 +94,10 @@ pub struct SweepContext<'a> {
 /// What the user has to mend, or what failed.
 pub fn run(command: SweepCommand, context: &SweepContext<'_>) -> Result<u8, Fault> {
     let outcome = match &command {
-        SweepCommand::Serve(args) => Session::open(args, context).and_then(serve::run),
-        SweepCommand::ServeWorkload(args) => {
-            Session::open(&args.sweep, context).and_then(|session| workload::run(session, args))
-        }
+        SweepCommand::Serve(args) => serve::run(Session::open(args, context)?),
+        SweepCommand::ServeWorkload(args) => workload::run(Session::open(&args.sweep, context)?, args),
         SweepCommand::ServeSla(args, criteria) => {
-            Session::open(&args.sweep, context).and_then(|session| sla::run(session, args, criteria, context))
+            sla::run(Session::open(&args.sweep, context)?, args, criteria, context)
         }
         SweepCommand::Startup(args) => startup_sweep::run(args, context),
     };

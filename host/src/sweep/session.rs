@@ -23,6 +23,7 @@ use super::seed::point_seed;
 use super::table::Row;
 use super::words;
 use crate::cli::Compat;
+use crate::fault::Fault;
 use crate::report::python_json;
 use crate::report::python_repr::python_words;
 use crate::run::Screen;
@@ -92,7 +93,7 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     /// What the user has to mend.
-    pub fn open(args: &'a ServeSweepArgs, context: &SweepContext<'a>) -> Result<Self, Halt> {
+    pub fn open(args: &'a ServeSweepArgs, context: &SweepContext<'a>) -> Result<Self, Fault> {
         let serve_cmd = command("serve-cmd", &args.serve_cmd)?;
         let bench_cmd = command("bench-cmd", &args.bench_cmd)?;
         let after_bench_cmd = match &args.after_bench_cmd {
@@ -189,7 +190,7 @@ impl<'a> Session<'a> {
 
     /// Words of every command are put together once before anything starts, and
     /// those that run inside this process are read.
-    fn check_commands(&mut self) -> Result<(), Halt> {
+    fn check_commands(&mut self) -> Result<(), Fault> {
         for serve in &self.serve_params {
             serve.apply(&self.serve_cmd, self.args.experiment.list_style)?;
         }

@@ -7,7 +7,8 @@
 //!
 //! - `case`: loads; `clients`: commands of the clients; `process`: pinned
 //!   child processes and what they used; `capacity`, `accuracy`: the two
-//!   measurements; `stats`, `table`: figures and how they are printed.
+//!   measurements; `sweeps`: time of a sweep and runs of an SLA search;
+//!   `stats`, `table`: figures and how they are printed.
 
 mod accuracy;
 mod capacity;
@@ -15,6 +16,7 @@ mod case;
 mod clients;
 mod process;
 mod stats;
+mod sweeps;
 mod table;
 
 use std::fs;
@@ -43,17 +45,25 @@ pub struct BenchArgs {
     #[arg(long, global = true, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
 
+    /// Measure this binary instead of building one.
+    #[arg(long, global = true, value_name = "FILE")]
+    vbench: Option<PathBuf>,
+
     /// Only cases whose name contains this.
     #[arg(long, global = true, value_name = "TEXT")]
     only: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, clap::Subcommand)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Subcommand)]
 enum BenchCommand {
     /// CPU of the client per event, and that of oha.
     Capacity,
     /// Reported TTFT and ITL against the server's record.
     Accuracy,
+    /// Error and runs of the search for the highest load, over seeds (--runs), against bisection's.
+    Sla,
+    /// Time of a sweep of eight short runs.
+    Sweep,
 }
 
 /// The machine and the programs.
@@ -68,7 +78,8 @@ struct Setting {
     runs: u32,
 }
 
-/// Builds `vbench` in the release profile and measures; both things unless one is named.
+/// Builds `vbench` in the release profile and measures: capacity and accuracy
+/// unless one thing is named.
 ///
 /// # Errors
 /// Something does not build or run, or requests failed.
@@ -82,7 +93,7 @@ pub fn run(workspace: &Workspace, args: &BenchArgs) -> Result<()> {
     let dir = workspace.target().join("bench");
     fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
     let setting = Setting {
-        vbench: workspace.build_release()?,
+        vbench: args.vbench.clone().map_or_else(|| workspace.build_release(), Ok)?,
         tokenizer: workspace.tokenizer(),
         dir,
         server_cpu: args.server_cpu,
@@ -90,12 +101,17 @@ pub fn run(workspace: &Workspace, args: &BenchArgs) -> Result<()> {
         runs: args.runs,
     };
     let only = args.only.as_deref().unwrap_or_default();
-    if !matches!(args.command, Some(BenchCommand::Accuracy)) {
+    match args.command {
+        Some(BenchCommand::Sla) => return report(&setting, "sla", sweeps::search(&setting)?),
+        Some(BenchCommand::Sweep) => return report(&setting, "sweep", sweeps::short_runs(&setting)?),
+        Some(BenchCommand::Capacity | BenchCommand::Accuracy) | None => {}
+    }
+    if args.command != Some(BenchCommand::Accuracy) {
         let oha = clients::install_oha(workspace)?;
         let figures = capacity::measure(&setting, &oha, &case::chosen(&case::CAPACITY, only)?)?;
         report(&setting, "capacity", figures)?;
     }
-    if !matches!(args.command, Some(BenchCommand::Capacity)) {
+    if args.command != Some(BenchCommand::Capacity) {
         let figures = accuracy::measure(&setting, &case::chosen(&case::ACCURACY, only)?)?;
         report(&setting, "accuracy", figures)?;
     }
