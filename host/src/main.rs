@@ -64,7 +64,8 @@ fn run_command() -> Result<u8, Fault> {
         Invocation::Serve(plan) => serve(*plan, &plugins, &screen),
         Invocation::Sweep(command) => {
             let stop = stop_flag()?;
-            let context = SweepContext { globals: &early.globals, plugins: &plugins, screen: &screen, stop: &stop };
+            let context =
+                SweepContext { globals: &early.globals, plugins: &plugins, screen: &screen, stop: &stop };
             let compat = command.compat();
             for_compat(sweep::run(*command, &context), compat)
         }

@@ -36,8 +36,7 @@ pub fn install(dir: &Path, names: &[&str], log: &Path) {
 #[test]
 fn stand_in() {
     let Ok(program) = std::env::var(PROGRAM) else { return };
-    let words: Vec<String> =
-        std::env::var(WORDS).unwrap_or_default().lines().map(str::to_owned).collect();
+    let words: Vec<String> = std::env::var(WORDS).unwrap_or_default().lines().map(str::to_owned).collect();
     let code = act(&program, &words);
     #[expect(clippy::disallowed_methods, reason = "the code is what the caller looks at")]
     std::process::exit(code);

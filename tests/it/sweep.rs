@@ -43,8 +43,18 @@ impl Experiment {
         let serve_cmd =
             format!("{} mock --host 127.0.0.1 --port {} {server}", env!("CARGO_BIN_EXE_vbench"), self.port);
         let bench_cmd = format!("{bench} --port {}", self.port);
-        let mut args =
-            vec!["sweep", sub, "--serve-cmd", &serve_cmd, "--bench-cmd", &bench_cmd, "-o", "@OUT@", "-e", "exp"];
+        let mut args = vec![
+            "sweep",
+            sub,
+            "--serve-cmd",
+            &serve_cmd,
+            "--bench-cmd",
+            &bench_cmd,
+            "-o",
+            "@OUT@",
+            "-e",
+            "exp",
+        ];
         args.extend(more);
         Vbench::within(Arc::clone(&self.dir), args).env("PATH", "/usr/local/bin:/usr/bin:/bin")
     }
@@ -80,8 +90,7 @@ fn a_sweep_that_was_killed_is_resumed() {
     let experiment = Experiment::new();
     let serve = experiment.file("serve.json", &json!([{"max_batch": 4}, {"max_batch": 0}]));
     let bench = experiment.file("bench.json", &json!([1, 2, 4].map(|c| json!({"max_concurrency": c}))));
-    let more =
-        ["--serve-params", &serve, "--bench-params", &bench, "--num-runs", "2", "--continue-on-error"];
+    let more = ["--serve-params", &serve, "--bench-params", &bench, "--num-runs", "2", "--continue-on-error"];
     let server = "--ttft-ms 5 --itl-ms 2";
     let running = experiment.command("serve", BENCH, server, &more).start();
     let pair = |c: u32| format!("SERVE--max_batch=4-BENCH--max_concurrency={c}");
@@ -98,13 +107,18 @@ fn a_sweep_that_was_killed_is_resumed() {
     assert_eq!(fs::read(&first).unwrap(), before);
     assert!(resumed.stdout.contains("Found existing results."), "{}", resumed.stdout);
     assert!(
-        resumed.stdout.contains("[FAILED SERVER COMBINATION] max_batch=0: RuntimeError: Server process crashed with return code 2"),
+        resumed.stdout.contains(
+            "[FAILED SERVER COMBINATION] max_batch=0: RuntimeError: Server process crashed with return code 2"
+        ),
         "{}",
         resumed.stdout
     );
     assert!(resumed.stderr.contains("--max-batch"), "{}", resumed.stderr);
     let failure = experiment.json("SERVE-max_batch=0-failure.json");
-    assert_eq!((&failure["error_type"], &failure["serve_overrides"]), (&json!("RuntimeError"), &json!({"max_batch": 0})));
+    assert_eq!(
+        (&failure["error_type"], &failure["serve_overrides"]),
+        (&json!("RuntimeError"), &json!({"max_batch": 0}))
+    );
     let mut seeds = Vec::new();
     for c in [1, 2, 4] {
         let summary = experiment.json(&format!("{}/summary.json", pair(c)));
@@ -143,7 +157,9 @@ fn an_interrupted_sweep_keeps_what_is_finished() {
     assert_eq!(experiment.json("BENCH--num_prompts=4/summary.json").as_array().unwrap().len(), 1);
     // The cut run does not count, whatever it left.
     assert!(second.exists());
-    let resumed = experiment.run("serve", "--ttft-ms 0 --itl-ms 0", &[&more[..], &["--resume"]].concat()).expect_code(0);
+    let resumed = experiment
+        .run("serve", "--ttft-ms 0 --itl-ms 0", &[&more[..], &["--resume"]].concat())
+        .expect_code(0);
     assert_eq!(resumed.stdout.matches("Found existing results.").count(), 1, "{}", resumed.stdout);
     assert_eq!(experiment.json("BENCH--num_prompts=4000/summary.json")[0]["completed"], 4000);
 }
@@ -152,7 +168,9 @@ fn an_interrupted_sweep_keeps_what_is_finished() {
 fn two_sweeps_do_not_share_a_folder() {
     let experiment = Experiment::new();
     let running = experiment.command("serve", BENCH, "--ttft-ms 300", &["--num-runs", "3"]).start();
-    wait_for("the first has not begun", || experiment.path("exp/.vbench.lock").exists() && experiment.listens());
+    wait_for("the first has not begun", || {
+        experiment.path("exp/.vbench.lock").exists() && experiment.listens()
+    });
     let second = experiment.run("serve", "", &["--resume"]).expect_code(2);
     assert!(second.stderr.contains("in use by another sweep (process "), "{}", second.stderr);
     running.signal("KILL");
@@ -178,14 +196,26 @@ fn bad_input_is_refused_before_anything_starts() {
         ("serve", &["--bench-params", &unknown], &["no-such-thing", "{'no_such_thing': 1}"]),
         ("serve", &["--bench-params", &wrong], &["many", "--max-concurrency"]),
         ("serve", &["--bench-params", &mixed], &["a_b", "_benchmark_name"]),
-        ("serve", &["--bench-params", &loads, "--link-vars", "max_batch=max_concurrency"], &["`max_batch`", "serve-params"]),
+        (
+            "serve",
+            &["--bench-params", &loads, "--link-vars", "max_batch=max_concurrency"],
+            &["`max_batch`", "serve-params"],
+        ),
         ("serve", &["--link-vars", "a"], &["`a` is no pair"]),
         ("serve", &["--num-runs", "0"], &["`num_runs` should be at least 1"]),
         ("serve", &["--warmup-num-prompts", "-1"], &["`warmup_num_prompts` should be at least 0"]),
         ("serve", &["--resume"], &["Cannot resume from non-existent experiment_dir="]),
         ("serve", &["--resume=other"], &["name different experiments"]),
-        ("serve-workload", &["--workload-var", "max_concurrency", "--bench-params", &loads], &["should not override `max_concurrency`"]),
-        ("serve-sla", &["--sla-params", &sla, "--sla-variable", "max_concurrency", "--bench-params", &loads], &["should not override `max_concurrency`"]),
+        (
+            "serve-workload",
+            &["--workload-var", "max_concurrency", "--bench-params", &loads],
+            &["should not override `max_concurrency`"],
+        ),
+        (
+            "serve-sla",
+            &["--sla-params", &sla, "--sla-variable", "max_concurrency", "--bench-params", &loads],
+            &["should not override `max_concurrency`"],
+        ),
         ("serve-sla", &[], &["--sla-params"]),
         ("serve-sla", &["--sla", "nothing"], &["`nothing`", "threshold"]),
         ("serve-sla", &["--sla-params", &sla, "--sla-min", "9", "--sla-max", "8"], &["--sla-min 9 is above"]),
@@ -228,7 +258,8 @@ fn a_failed_run_is_tried_again() {
         assert!(failed.stderr.contains(reason), "{reason}: {}", failed.stderr);
     }
     fs::remove_dir_all(experiment.path("exp")).unwrap();
-    let outcome = experiment.command("serve", &script, "", &["--num-runs", "1", "--retries", "2"]).run().expect_code(0);
+    let outcome =
+        experiment.command("serve", &script, "", &["--num-runs", "1", "--retries", "2"]).run().expect_code(0);
     assert!(outcome.stdout.contains("[RETRY 1 of 2] run=0: CalledProcessError"), "{}", outcome.stdout);
     assert!(outcome.stdout.contains("[PROGRESS] 1 of 1 runs done, 0 left"), "{}", outcome.stdout);
 }
@@ -240,7 +271,8 @@ fn a_place_that_cannot_be_written_ends_the_sweep() {
     experiment.run("serve", "--ttft-ms 0 --itl-ms 0", &more).expect_code(0);
     fs::remove_file(experiment.path("exp/summary.csv")).unwrap();
     fs::create_dir(experiment.path("exp/summary.csv")).unwrap();
-    let outcome = experiment.run("serve", "", &["--num-runs", "1", "--resume", "--continue-on-error"]).expect_code(2);
+    let outcome =
+        experiment.run("serve", "", &["--num-runs", "1", "--resume", "--continue-on-error"]).expect_code(2);
     assert!(outcome.stderr.contains("summary.csv"), "{}", outcome.stderr);
 }
 
@@ -276,7 +308,17 @@ fn every_criterion_finds_the_batch_limit() {
         ("auto", &["--sla", "threshold", "--threshold-limits", limits]),
         ("auto", &["--sla", "goodput", "--goodput", "ttft:90"]),
         ("auto", &["--sla", "composite", "--composite-rule", &rule]),
-        ("auto", &["--sla", "mlperf-server", "--mlperf-server-model", "llama2-70b", "--mlperf-server-ttft-ms", "90"]),
+        (
+            "auto",
+            &[
+                "--sla",
+                "mlperf-server",
+                "--mlperf-server-model",
+                "llama2-70b",
+                "--mlperf-server-ttft-ms",
+                "90",
+            ],
+        ),
         ("bisect", &["--sla-params", "@SLA@"]),
         ("spline", &["--sla-params", "@SLA@"]),
         ("scan", &["--sla-params", "@SLA@"]),
@@ -284,12 +326,27 @@ fn every_criterion_finds_the_batch_limit() {
         let experiment = Experiment::new();
         let file = experiment.file("sla.json", &sla);
         let criterion: Vec<String> = criterion.iter().map(|word| word.replace("@SLA@", &file)).collect();
-        let mut more = vec!["--sla-variable", "max_concurrency", "--num-runs", "1", "--sla-max", "32", "--search", search];
+        let mut more = vec![
+            "--sla-variable",
+            "max_concurrency",
+            "--num-runs",
+            "1",
+            "--sla-max",
+            "32",
+            "--search",
+            search,
+        ];
         more.extend(criterion.iter().map(String::as_str));
         let bench = BENCH.replace("--num-prompts 12", "--num-prompts 40");
-        let outcome =
-            experiment.command("serve-sla", &bench, "--max-batch 8 --ttft-ms 20 --itl-ms 15", &more).run().expect_code(0);
-        assert!(outcome.stdout.contains("Maximum max_concurrency for SLA: 8 req/s."), "{more:?}\n{}", outcome.stdout);
+        let outcome = experiment
+            .command("serve-sla", &bench, "--max-batch 8 --ttft-ms 20 --itl-ms 15", &more)
+            .run()
+            .expect_code(0);
+        assert!(
+            outcome.stdout.contains("Maximum max_concurrency for SLA: 8 req/s."),
+            "{more:?}\n{}",
+            outcome.stdout
+        );
     }
 }
 
@@ -297,7 +354,8 @@ fn every_criterion_finds_the_batch_limit() {
 fn a_search_in_which_nothing_passes_says_so() {
     let experiment = Experiment::new();
     let sla = experiment.file("sla.json", &json!([{"p99_ttft_ms": "<=1"}]));
-    let more = ["--sla-params", &sla, "--sla-variable", "max_concurrency", "--num-runs", "1", "--sla-max", "8"];
+    let more =
+        ["--sla-params", &sla, "--sla-variable", "max_concurrency", "--num-runs", "1", "--sla-max", "8"];
     let outcome = experiment.run("serve_sla", "--ttft-ms 30 --itl-ms 0", &more).expect_code(0);
     assert!(!outcome.stdout.contains("Maximum max_concurrency"), "{}", outcome.stdout);
     assert!(outcome.stderr.contains("even 1 does not"), "{}", outcome.stderr);
@@ -311,7 +369,14 @@ fn a_dry_run_shows_the_plan_of_a_search() {
     let experiment = Experiment::new();
     let sla = experiment.file("sla.json", &json!([{"p99_ttft_ms": "<=1"}]));
     let outcome = experiment.run("serve-sla", "", &["--sla-params", &sla, "--dry-run"]).expect_code(0);
-    for line in ["[SLA START]", "SLA criteria: p99_ttft_ms<=1.00", "Testing request_rate: 65536 req/s", "Search plan: first request_rate=65536", "Omitting SLA search.", "[SLA END]"] {
+    for line in [
+        "[SLA START]",
+        "SLA criteria: p99_ttft_ms<=1.00",
+        "Testing request_rate: 65536 req/s",
+        "Search plan: first request_rate=65536",
+        "Omitting SLA search.",
+        "[SLA END]",
+    ] {
         assert!(outcome.stdout.contains(line), "{line}\n{}", outcome.stdout);
     }
     assert!(!experiment.path("exp").exists());
@@ -324,8 +389,21 @@ fn starts_of_a_server_are_measured() {
     let outcome = Vbench::within(
         Arc::clone(&experiment.dir),
         [
-            "startup", "--server-cmd", &command, "--port", &experiment.port.to_string(), "--num-iters-cold", "2",
-            "--num-iters-warmup", "0", "--num-iters-warm", "1", "--output-json", "@OUT@/start.json", "--ttft-ms", "1",
+            "startup",
+            "--server-cmd",
+            &command,
+            "--port",
+            &experiment.port.to_string(),
+            "--num-iters-cold",
+            "2",
+            "--num-iters-warmup",
+            "0",
+            "--num-iters-warm",
+            "1",
+            "--output-json",
+            "@OUT@/start.json",
+            "--ttft-ms",
+            "1",
         ],
     )
     .run()
@@ -344,8 +422,18 @@ fn starts_of_a_server_are_measured() {
 #[test]
 fn a_server_that_crashes_at_its_start_is_told() {
     let experiment = Experiment::new();
-    let outcome = Vbench::new(["startup", "--server-cmd", "/bin/sh -c 'echo no GPU; exit 5'", "--port", &experiment.port.to_string()])
-        .run()
-        .expect_code(4);
-    assert!(outcome.stderr.contains("return code 5") && outcome.stderr.contains("no GPU"), "{}", outcome.stderr);
+    let outcome = Vbench::new([
+        "startup",
+        "--server-cmd",
+        "/bin/sh -c 'echo no GPU; exit 5'",
+        "--port",
+        &experiment.port.to_string(),
+    ])
+    .run()
+    .expect_code(4);
+    assert!(
+        outcome.stderr.contains("return code 5") && outcome.stderr.contains("no GPU"),
+        "{}",
+        outcome.stderr
+    );
 }

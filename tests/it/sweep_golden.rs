@@ -90,7 +90,8 @@ fn differences(name: &str, cases: &Path) -> Vec<String> {
     if let Some(pre) = case["pre"].as_str() {
         prepare(pre, cases, &out);
     }
-    let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
+    let port =
+        TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
     let out_text = out.display().to_string();
     let words = case["args"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let words = words.map(|word| word.replace("@PORT2@", &port.to_string()).replace("@OUT@", &out_text));
@@ -156,7 +157,11 @@ fn differences(name: &str, cases: &Path) -> Vec<String> {
     let got = lines(back(&fs::read_to_string(&log).unwrap_or_default()));
     if expected != got {
         let at = expected.iter().zip(&got).take_while(|(a, b)| a == b).count();
-        problems.push(format!("commands differ from {at} on: {:?} expected {:?}", got.get(at), expected.get(at)));
+        problems.push(format!(
+            "commands differ from {at} on: {:?} expected {:?}",
+            got.get(at),
+            expected.get(at)
+        ));
     }
     if succeeds {
         let printed: BTreeSet<String> = back(&outcome.stdout).lines().map(str::to_owned).collect();
@@ -183,5 +188,11 @@ fn recorded_sweeps_are_repeated() {
             (!problems.is_empty()).then(|| format!("{name}\n    {}", problems.join("\n    ")))
         })
         .collect();
-    assert!(!names.is_empty() && failed.is_empty(), "{} of {}:\n{}", failed.len(), names.len(), failed.join("\n"));
+    assert!(
+        !names.is_empty() && failed.is_empty(),
+        "{} of {}:\n{}",
+        failed.len(),
+        names.len(),
+        failed.join("\n")
+    );
 }

@@ -14,9 +14,7 @@ use super::plugin_flags::{Chosen, PluginFlags};
 use super::resolve;
 use super::root::Invocation;
 use super::serve::flag_table;
-use crate::sweep::{
-    SlaSweepArgs, StartupArgs, StartupSweepArgs, SweepCommand, WorkloadSweepArgs,
-};
+use crate::sweep::{SlaSweepArgs, StartupArgs, StartupSweepArgs, SweepCommand, WorkloadSweepArgs};
 
 /// The sweeps there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
@@ -78,10 +76,9 @@ pub(super) fn read(name: SweepName, words: &[String], offers: &[OfferSpec]) -> R
 
 /// Reads the words after `startup`. Flags that are not its own are the server's.
 pub(super) fn read_startup(words: &[String]) -> Result<Invocation, CliError> {
-    let command = StartupArgs::augment_args(
-        Command::new("startup").bin_name("vbench startup").disable_help_flag(true),
-    )
-    .about("Measure how long a server takes to start");
+    let command =
+        StartupArgs::augment_args(Command::new("startup").bin_name("vbench startup").disable_help_flag(true))
+            .about("Measure how long a server takes to start");
     if let Some(query) = help::query(words) {
         return help::render(with_help(command), query).map(Invocation::Print);
     }

@@ -100,8 +100,7 @@ mod tests {
     #[test]
     fn a_listener_is_noticed() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address =
-            Address { host: "127.0.0.1".into(), port: listener.local_addr().unwrap().port() };
+        let address = Address { host: "127.0.0.1".into(), port: listener.local_addr().unwrap().port() };
         assert!(address.in_use());
         drop(listener);
         assert!(!address.in_use());

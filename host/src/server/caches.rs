@@ -50,9 +50,8 @@ impl CacheReset {
 pub fn reset_caches(reset: &CacheReset, http: &Http) -> Result<(), ServerError> {
     let CacheReset::Endpoints(urls) = reset else { return Ok(()) };
     for url in urls {
-        let (status, _) = http
-            .post(url)
-            .map_err(|reason| ServerError::ResetFailed { url: url.clone(), reason })?;
+        let (status, _) =
+            http.post(url).map_err(|reason| ServerError::ResetFailed { url: url.clone(), reason })?;
         if status.is_client_error() || status.is_server_error() {
             let reason = status.canonical_reason().unwrap_or_default().to_owned();
             return Err(ServerError::ResetRefused { status: status.as_u16(), reason, url: url.clone() });

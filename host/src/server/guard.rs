@@ -147,7 +147,8 @@ fn listen(events: Sender<Event>) {
     let ordering = events.clone();
     thread::spawn(move || {
         for line in io::stdin().lock().lines() {
-            let grace_ms = line.as_deref().ok().and_then(|line| line.strip_prefix("stop ")?.trim().parse().ok());
+            let grace_ms =
+                line.as_deref().ok().and_then(|line| line.strip_prefix("stop ")?.trim().parse().ok());
             if let Some(grace_ms) = grace_ms {
                 let _ = ordering.send(Event::Stop(Duration::from_millis(grace_ms)));
             }

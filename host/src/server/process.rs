@@ -103,7 +103,11 @@ impl Server {
     ///
     /// # Errors
     /// As [`Self::wait_ready`].
-    pub fn wait_ready_polling(&mut self, stop: &AtomicBool, poll: Duration) -> Result<Readiness, ServerError> {
+    pub fn wait_ready_polling(
+        &mut self,
+        stop: &AtomicBool,
+        poll: Duration,
+    ) -> Result<Readiness, ServerError> {
         let url = self.address.url();
         let deadline_ns = self.started_ns().saturating_add(self.ready_timeout.as_nanos() as u64);
         let mut healthy_ns = None;
@@ -121,7 +125,11 @@ impl Server {
                 match models(&self.http.get(&format!("{url}/v1/models"))) {
                     Ok(model) => {
                         let now_ns = clock::now_ns();
-                        return Ok(Readiness { healthy_ns: healthy_ns.unwrap_or(now_ns), models_ns: now_ns, model });
+                        return Ok(Readiness {
+                            healthy_ns: healthy_ns.unwrap_or(now_ns),
+                            models_ns: now_ns,
+                            model,
+                        });
                     }
                     Err(state) => state,
                 }

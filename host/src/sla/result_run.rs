@@ -76,7 +76,8 @@ impl Columns {
             "e2el" => measured(&self.e2el_s),
             "itl" => self.itl_s.clone(),
             "tpot" => {
-                let several = self.tpot_s.iter().zip(&self.output_tokens).filter(|(_, tokens)| **tokens > 1.0);
+                let several =
+                    self.tpot_s.iter().zip(&self.output_tokens).filter(|(_, tokens)| **tokens > 1.0);
                 several.map(|(value, _)| *value).filter(|value| value.is_finite()).collect()
             }
             _ => return None,
@@ -125,7 +126,8 @@ impl RunView for ResultRun {
     }
 
     fn requests(&self) -> u32 {
-        let counted = ["completed", "failed"].iter().filter_map(|key| self.row.get(*key)?.as_u64()).sum::<u64>();
+        let counted =
+            ["completed", "failed"].iter().filter_map(|key| self.row.get(*key)?.as_u64()).sum::<u64>();
         self.columns.as_ref().map_or(counted, |columns| columns.success.len() as u64) as u32
     }
 }

@@ -114,7 +114,9 @@ mod tests {
         let combination = Combination::new(row(json!({"seqs": 1})));
         let rows_in = [
             row(json!({"ttft": 1.0, "label": null, "max_concurrency": 4, "run_number": 0, "seqs": 1})),
-            row(json!({"ttft": 3.0, "label": null, "max_concurrency": 4, "run_number": 1, "seqs": 1, "more": 1})),
+            row(
+                json!({"ttft": 3.0, "label": null, "max_concurrency": 4, "run_number": 1, "seqs": 1, "more": 1}),
+            ),
             row(json!({"ttft": 5.0, "max_concurrency": 8, "run_number": 0, "seqs": 1})),
         ];
         let groups = groups(&rows_in, &[&[combination]]);
@@ -123,7 +125,10 @@ mod tests {
         let rows = rows(&groups);
         assert_eq!(rows[0]["ttft_mean"], 2.0);
         assert_eq!(rows[1]["ttft_sd"], Value::Null);
-        assert_eq!(rows[0].keys().take(4).collect::<Vec<_>>(), ["seqs", "max_concurrency", "runs", "ttft_mean"]);
+        assert_eq!(
+            rows[0].keys().take(4).collect::<Vec<_>>(),
+            ["seqs", "max_concurrency", "runs", "ttft_mean"]
+        );
         assert_eq!(json(&groups)[1]["metrics"]["ttft"]["mean"], 5.0);
     }
 }

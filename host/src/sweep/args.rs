@@ -137,7 +137,13 @@ pub struct WorkloadSweepArgs {
     #[arg(long, value_enum, value_name = "VARIABLE", default_value_t, help_heading = "Workload")]
     pub workload_var: LoadVariable,
     /// How many loads, the lowest and the highest included
-    #[arg(long, value_name = "N", default_value_t = 10, help_heading = "Workload", allow_negative_numbers = true)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 10,
+        help_heading = "Workload",
+        allow_negative_numbers = true
+    )]
     pub workload_iters: i64,
 }
 

@@ -190,7 +190,9 @@ mod tests {
         for line in ["vbench serve --x 1", "vbench bench serve"] {
             assert!(is_inside(&words(line)), "{line}");
         }
-        for line in ["vllm bench serve", "vbench mock", "vbench bench sweep serve", "/bin/sh serve", "./vbench serve"] {
+        for line in
+            ["vllm bench serve", "vbench mock", "vbench bench sweep serve", "/bin/sh serve", "./vbench serve"]
+        {
             assert!(!is_inside(&words(line)), "{line}");
         }
         let this = std::env::current_exe().unwrap().display().to_string();
@@ -200,7 +202,11 @@ mod tests {
     #[test]
     fn a_benchmark_adds_to_the_sweeps_options() {
         let one = GlobalArgs { plugin: vec!["a".into()], verbose: 1, ..GlobalArgs::default() };
-        let two = GlobalArgs { plugin: vec!["a".into(), "b".into()], plugin_memory_mib: Some(9), ..GlobalArgs::default() };
+        let two = GlobalArgs {
+            plugin: vec!["a".into(), "b".into()],
+            plugin_memory_mib: Some(9),
+            ..GlobalArgs::default()
+        };
         let both = merged(&one, &two);
         assert_eq!((both.plugin.len(), both.plugin_memory_mib, both.verbose), (2, Some(9), 1));
     }

@@ -70,7 +70,8 @@ impl Target {
             let head = format!("{} ", limit.metric);
             let finding = verdict.findings.iter().find(|finding| finding.criterion.starts_with(&head));
             if let Some(finding) = finding {
-                let actual = finding.actual.map_or("(not in the result)".to_owned(), |value| format!("{value:.2}"));
+                let actual =
+                    finding.actual.map_or("(not in the result)".to_owned(), |value| format!("{value:.2}"));
                 lines.push(format!(
                     "Validating SLA: {} = {actual}{}{:.2} | {}",
                     limit.metric,
@@ -83,7 +84,11 @@ impl Target {
         if self.limits.is_empty() {
             for finding in &verdict.findings {
                 let actual = finding.actual.map_or("not measured".to_owned(), |value| format!("{value:.4}"));
-                lines.push(format!("Validating SLA: {} ({actual}) | {}", finding.criterion, word(finding.pass)));
+                lines.push(format!(
+                    "Validating SLA: {} ({actual}) | {}",
+                    finding.criterion,
+                    word(finding.pass)
+                ));
             }
         }
         lines
@@ -134,7 +139,10 @@ pub fn open_targets(
         });
     }
     if targets.is_empty() {
-        return Err(SweepError::Usage("there is no criterion to search for: --sla-params is empty".to_owned()).into());
+        return Err(SweepError::Usage(
+            "there is no criterion to search for: --sla-params is empty".to_owned(),
+        )
+        .into());
     }
     Ok(targets)
 }
@@ -190,7 +198,8 @@ mod tests {
 
     #[test]
     fn limits_are_an_operator_and_a_number() {
-        let limits = read(r#"[{"p99_e2el_ms": "<=500", "request_throughput": ">2.5"}, {"a": "<1e3"}]"#).unwrap();
+        let limits =
+            read(r#"[{"p99_e2el_ms": "<=500", "request_throughput": ">2.5"}, {"a": "<1e3"}]"#).unwrap();
         assert_eq!(limits.len(), 2);
         assert_eq!((limits[0][0].operator, limits[0][0].target), ("<=", 500.0));
         assert_eq!((limits[0][1].operator, limits[1][0].target), (">", 1000.0));

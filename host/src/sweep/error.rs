@@ -65,7 +65,9 @@ pub enum SweepError {
         dir: String,
     },
     /// A parameter takes the place of a value at the end of a command.
-    #[error("the command ends with `{word}`, whose value is missing, and so `{key}` cannot be set: {command}")]
+    #[error(
+        "the command ends with `{word}`, whose value is missing, and so `{key}` cannot be set: {command}"
+    )]
     NoValue {
         /// The last word.
         word: String,

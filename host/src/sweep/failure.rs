@@ -8,7 +8,8 @@ use crate::report::python_repr::python_words;
 use crate::server::{Exit, ServerError};
 
 /// What a sweep ends with when it stops early.
-pub const TERMINATED: &str = "The script was terminated early. Use `--resume` to continue the script from its last checkpoint.";
+pub const TERMINATED: &str =
+    "The script was terminated early. Use `--resume` to continue the script from its last checkpoint.";
 
 /// Why a sweep does not go on.
 #[derive(Debug)]
@@ -44,12 +45,20 @@ impl Failure {
             Exit::Code(code) => format!("returned non-zero exit status {code}."),
             Exit::Signal(signal) => format!("died with {}.", python_signal(signal)),
         };
-        Self { kind: "CalledProcessError", message: format!("Command '{}' {how}", python_words(words)), detail }
+        Self {
+            kind: "CalledProcessError",
+            message: format!("Command '{}' {how}", python_words(words)),
+            detail,
+        }
     }
 
     /// All there is to say.
     pub fn text(&self) -> String {
-        if self.detail.is_empty() { self.message.clone() } else { format!("{}\n{}", self.message, self.detail) }
+        if self.detail.is_empty() {
+            self.message.clone()
+        } else {
+            format!("{}\n{}", self.message, self.detail)
+        }
     }
 }
 
@@ -78,12 +87,17 @@ impl From<ServerError> for Halt {
             }
             ServerError::ResetRefused { status, reason, url } => {
                 let side = if *status < 500 { "Client" } else { "Server" };
-                return Self::Failure(Failure::new("HTTPError", format!("{status} {side} Error: {reason} for url: {url}")));
+                return Self::Failure(Failure::new(
+                    "HTTPError",
+                    format!("{status} {side} Error: {reason} for url: {url}"),
+                ));
             }
             ServerError::ResetFailed { .. } => {
                 return Self::Failure(Failure::new("ConnectionError", error.to_string()));
             }
-            ServerError::Start { .. } => return Self::Failure(Failure::new("FileNotFoundError", error.to_string())),
+            ServerError::Start { .. } => {
+                return Self::Failure(Failure::new("FileNotFoundError", error.to_string()));
+            }
             _ => return Self::Failure(Failure::new("RuntimeError", error.to_string())),
         };
         Self::Failure(Failure { kind, message, detail: error.to_string() })
@@ -133,7 +147,8 @@ mod tests {
         let failure = Failure::of_command(&words, Exit::Signal(9), "end".into());
         assert!(failure.message.ends_with("died with <Signals.SIGKILL: 9>."));
         assert!(failure.text().ends_with("\nend"));
-        let refused = ServerError::ResetRefused { status: 404, reason: "Not Found".into(), url: "http://x/y".into() };
+        let refused =
+            ServerError::ResetRefused { status: 404, reason: "Not Found".into(), url: "http://x/y".into() };
         let Halt::Failure(failure) = Halt::from(refused) else { panic!("no failure") };
         assert_eq!(failure.message, "404 Client Error: Not Found for url: http://x/y");
     }

@@ -53,7 +53,10 @@ impl Combination {
     /// All parameters as `key=value`.
     pub fn as_text(&self, separator: &str) -> String {
         let parameters = self.0.iter().filter(|(key, _)| *key != NAME_KEY);
-        parameters.map(|(key, value)| format!("{key}={}", python_str(value))).collect::<Vec<_>>().join(separator)
+        parameters
+            .map(|(key, value)| format!("{key}={}", python_str(value)))
+            .collect::<Vec<_>>()
+            .join(separator)
     }
 
     /// Whether a parameter is set, by any of its spellings.
@@ -132,7 +135,8 @@ fn spellings(key: &str) -> [String; 3] {
 fn words_of(key: &str, value: &Value, lists: ListStyle) -> Vec<String> {
     let [flag, ..] = spellings(key);
     let json = |value: &Value| {
-        python_json::to_vec(value).map_or_else(|_| value.to_string(), |text| String::from_utf8_lossy(&text).into_owned())
+        python_json::to_vec(value)
+            .map_or_else(|_| value.to_string(), |text| String::from_utf8_lossy(&text).into_owned())
     };
     match value {
         Value::Bool(value) if key.contains('.') => vec![format!("--{flag}={value}")],
@@ -179,7 +183,8 @@ pub fn read_combinations(path: Option<&Path>, flag: &'static str) -> Result<Vec<
 /// # Errors
 /// It cannot be read, or is no JSON; with line and column.
 pub fn read_json(path: &Path, flag: &'static str) -> Result<Value, SweepError> {
-    let text = std::fs::read(path).map_err(|source| SweepError::Read { path: path.to_owned(), flag, source })?;
+    let text =
+        std::fs::read(path).map_err(|source| SweepError::Read { path: path.to_owned(), flag, source })?;
     serde_json::from_slice(&text).map_err(|source| SweepError::Json { path: path.to_owned(), flag, source })
 }
 

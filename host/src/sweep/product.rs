@@ -44,8 +44,11 @@ impl Links {
         for (a, b) in &self.0 {
             for (key, flag, combinations) in [(a, "serve-params", serve), (b, "bench-params", bench)] {
                 if combinations.iter().all(|one| one.get(key).is_none()) {
-                    let mut keys: Vec<&str> =
-                        combinations.iter().flat_map(|one| one.parameters().keys()).map(String::as_str).collect();
+                    let mut keys: Vec<&str> = combinations
+                        .iter()
+                        .flat_map(|one| one.parameters().keys())
+                        .map(String::as_str)
+                        .collect();
                     keys.sort_unstable();
                     keys.dedup();
                     let keys = if keys.is_empty() { "none".to_owned() } else { keys.join(", ") };
@@ -98,6 +101,9 @@ mod tests {
     fn unknown_keys_are_named() {
         let links = Links::parse("a=z").unwrap();
         let error = links.check(&[one(json!({"a": 1}))], &[one(json!({"b": 1, "c": 2}))]).unwrap_err();
-        assert_eq!(error.to_string(), "--link-vars: no combination of --bench-params has `z`; there are: b, c");
+        assert_eq!(
+            error.to_string(),
+            "--link-vars: no combination of --bench-params has `z`; there are: b, c"
+        );
     }
 }

@@ -92,10 +92,7 @@ mod tests {
     #[test]
     fn numbers_that_json_lacks_are_null() {
         let text = r#"{"a": NaN, "b": [Infinity, -Infinity, 1], "NaN \"NaN": "Infinity"}"#;
-        assert_eq!(
-            parse(text).unwrap(),
-            json!({"a": null, "b": [null, null, 1], "NaN \"NaN": "Infinity"})
-        );
+        assert_eq!(parse(text).unwrap(), json!({"a": null, "b": [null, null, 1], "NaN \"NaN": "Infinity"}));
         assert!(parse("{\"a\": 1").is_err());
         assert!(parse("{\"a\\").is_err());
     }

@@ -11,9 +11,11 @@ use crate::cli::Compat;
 /// name and the run's number, and thus the same for every server and whenever
 /// the sweep is repeated.
 pub fn point_seed(when: SeedSalt, compat: Compat, words: &[String], bench: &str, run: i64) -> Option<u32> {
-    let named = words.iter().position(|word| word == "--seed").map(|at| words.get(at + 1)).or_else(|| {
-        words.iter().find(|word| word.starts_with("--seed=")).map(Some)
-    });
+    let named = words
+        .iter()
+        .position(|word| word == "--seed")
+        .map(|at| words.get(at + 1))
+        .or_else(|| words.iter().find(|word| word.starts_with("--seed=")).map(Some));
     let wanted = match when {
         SeedSalt::Off => false,
         SeedSalt::On => true,
@@ -22,10 +24,8 @@ pub fn point_seed(when: SeedSalt, compat: Compat, words: &[String], bench: &str,
     if !wanted {
         return None;
     }
-    let base: u32 = named
-        .flatten()
-        .and_then(|word| word.trim_start_matches("--seed=").parse().ok())
-        .unwrap_or(0);
+    let base: u32 =
+        named.flatten().and_then(|word| word.trim_start_matches("--seed=").parse().ok()).unwrap_or(0);
     let digest = Sha256::digest(format!("{bench}\0{run}").as_bytes());
     let salt = digest.iter().take(4).fold(0_u32, |salt, &byte| salt << 8 | u32::from(byte));
     // Other clients take a seed for a signed number.

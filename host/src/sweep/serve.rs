@@ -25,7 +25,9 @@ pub fn run(mut session: Session<'_>) -> Result<(), Halt> {
     let mut all = Vec::new();
     for serve in session.serve_params.clone() {
         let needed = needs_server(&session, &serve);
-        let outcome = with_server(&mut session, &serve, needed, |session, slot| run_server(session, &serve, slot, &mut all));
+        let outcome = with_server(&mut session, &serve, needed, |session, slot| {
+            run_server(session, &serve, slot, &mut all)
+        });
         match outcome {
             Err(Halt::Failure(failure)) if session.args.continue_on_error => {
                 session.note_failed_server(&serve, &failure)?;

@@ -272,7 +272,12 @@ impl<'a> Session<'a> {
     /// # Errors
     /// A run fails and the sweep is not to go on; the user asks for an end; a
     /// file cannot be written.
-    pub fn run_pair(&mut self, slot: &mut Slot, pair: &Pair<'_>, warm_up: bool) -> Result<Option<Vec<Row>>, Halt> {
+    pub fn run_pair(
+        &mut self,
+        slot: &mut Slot,
+        pair: &Pair<'_>,
+        warm_up: bool,
+    ) -> Result<Option<Vec<Row>>, Halt> {
         if !self.links.hold(pair.serve, pair.bench) {
             return Ok(None);
         }
@@ -400,7 +405,10 @@ impl<'a> Session<'a> {
         let _ = fs::remove_file(file);
         let name = file.strip_prefix(&self.experiment).unwrap_or(file).with_extension("");
         let log = layout::log_file(&self.experiment, &format!("BENCH-{}", name.display()));
-        let outcome = self.runner.run(words, &log, self.stop).and_then(|()| results::read_row(file).map_err(Halt::Failure));
+        let outcome = self
+            .runner
+            .run(words, &log, self.stop)
+            .and_then(|()| results::read_row(file).map_err(Halt::Failure));
         if let Err(Halt::Failure(_)) = &outcome
             && file.exists()
         {
@@ -490,7 +498,8 @@ fn blame_server(halt: Halt, slot: &mut Slot) -> Halt {
 }
 
 fn command(flag: &'static str, text: &str) -> Result<Vec<String>, SweepError> {
-    let words = words::split(text).map_err(|source| SweepError::Words { flag, text: text.to_owned(), source })?;
+    let words =
+        words::split(text).map_err(|source| SweepError::Words { flag, text: text.to_owned(), source })?;
     if words.is_empty() { Err(SweepError::NoCommand { flag }) } else { Ok(words) }
 }
 

@@ -188,11 +188,15 @@ fn run_startup(words: &[String], log: &Path, show: bool, stop: &Arc<AtomicBool>)
             match startup_time::measure(&args, &screen, stop) {
                 Ok(EXIT_OK) => Ok(()),
                 Ok(EXIT_INTERRUPTED) => Err(Halt::Interrupted),
-                Ok(code) => Err(Halt::Failure(Failure::new("RuntimeError", format!("vbench startup ended with {code}")))),
+                Ok(code) => Err(Halt::Failure(Failure::new(
+                    "RuntimeError",
+                    format!("vbench startup ended with {code}"),
+                ))),
                 Err(fault) => Err(Halt::Failure(Failure::new("RuntimeError", fault.to_string()))),
             }
         }
-        _ => Err(SweepError::Usage("--startup-cmd: `vbench startup` is what measures a start-up".to_owned()).into()),
+        _ => Err(SweepError::Usage("--startup-cmd: `vbench startup` is what measures a start-up".to_owned())
+            .into()),
     }
 }
 
@@ -204,7 +208,15 @@ mod tests {
 
     #[test]
     fn keys_are_those_of_the_reference_client() {
-        for key in ["_benchmark_name", "config", "tensor-parallel-size", "model", "num_iters_cold", "compilation_config.level", "no_enforce_eager"] {
+        for key in [
+            "_benchmark_name",
+            "config",
+            "tensor-parallel-size",
+            "model",
+            "num_iters_cold",
+            "compilation_config.level",
+            "no_enforce_eager",
+        ] {
             assert!(is_known(key), "{key}");
         }
         for key in ["bogus_key", "bogus.model", "port", ""] {

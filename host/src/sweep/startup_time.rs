@@ -76,9 +76,11 @@ struct Milestones {
 /// # Errors
 /// The server does not start, or the result cannot be written.
 pub fn measure(args: &StartupArgs, screen: &Screen, stop: &AtomicBool) -> Result<u8, Fault> {
-    let mut command = words::split(&args.server_cmd).map_err(|e| Fault::user(anyhow!("--server-cmd: {e}")))?;
+    let mut command =
+        words::split(&args.server_cmd).map_err(|e| Fault::user(anyhow!("--server-cmd: {e}")))?;
     command.extend(server_words(&args.server_words, &command));
-    let phases = [("cold", args.num_iters_cold), ("warmup", args.num_iters_warmup), ("warm", args.num_iters_warm)];
+    let phases =
+        [("cold", args.num_iters_cold), ("warmup", args.num_iters_warmup), ("warm", args.num_iters_warm)];
     let mut measured: BTreeMap<&str, Vec<Milestones>> = BTreeMap::new();
     for (phase, count) in phases {
         for number in 1..=count {
@@ -86,7 +88,11 @@ pub fn measure(args: &StartupArgs, screen: &Screen, stop: &AtomicBool) -> Result
             let one = match start_once(args, &command, phase == "cold", stop) {
                 Ok(one) => one,
                 Err(ServerError::Interrupted) => return Ok(EXIT_INTERRUPTED),
-                Err(error @ (ServerError::NoCommand | ServerError::Port { .. } | ServerError::PortInUse { .. })) => {
+                Err(
+                    error @ (ServerError::NoCommand
+                    | ServerError::Port { .. }
+                    | ServerError::PortInUse { .. }),
+                ) => {
                     return Err(Fault::user(error));
                 }
                 Err(error) => return Err(Fault::target(error).context(format!("start {number} ({phase})"))),
@@ -114,7 +120,8 @@ pub fn measure(args: &StartupArgs, screen: &Screen, stop: &AtomicBool) -> Result
 /// model without a flag.
 fn server_words(words: &[String], command: &[String]) -> Vec<String> {
     let positional = command.last().is_some_and(|word| word == "serve");
-    let model = words.iter().position(|word| word == "--model").filter(|at| positional && at + 1 < words.len());
+    let model =
+        words.iter().position(|word| word == "--model").filter(|at| positional && at + 1 < words.len());
     let mut words = words.to_vec();
     if let Some(at) = model {
         let value = words.remove(at + 1);
@@ -130,10 +137,13 @@ fn start_once(
     cold: bool,
     stop: &AtomicBool,
 ) -> Result<Milestones, ServerError> {
-    let scratch = tempfile::tempdir()
-        .map_err(|source| ServerError::Log { path: std::env::temp_dir(), source })?;
+    let scratch =
+        tempfile::tempdir().map_err(|source| ServerError::Log { path: std::env::temp_dir(), source })?;
     let env = if cold {
-        CACHES.iter().map(|name| ((*name).to_owned(), scratch.path().join(name).display().to_string())).collect()
+        CACHES
+            .iter()
+            .map(|name| ((*name).to_owned(), scratch.path().join(name).display().to_string()))
+            .collect()
     } else {
         Vec::new()
     };
@@ -150,7 +160,8 @@ fn start_once(
     let started_ns = server.started_ns();
     let since = |at_ns: u64| clock::seconds_between(started_ns, at_ns);
     server.stop(stop)?;
-    let text = std::fs::read(&log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+    let text =
+        std::fs::read(&log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
     Ok(Milestones {
         port_open_s: since(port_open_ns),
         healthy_s: since(ready.healthy_ns),
@@ -238,7 +249,8 @@ fn result(measured: &BTreeMap<&str, Vec<Milestones>>) -> Map<String, Value> {
             ((*phase).to_owned(), all.collect())
         })
         .collect();
-    result.insert("vbench".to_owned(), json!({"version": env!("CARGO_PKG_VERSION"), "milestones": milestones}));
+    result
+        .insert("vbench".to_owned(), json!({"version": env!("CARGO_PKG_VERSION"), "milestones": milestones}));
     result
 }
 
@@ -261,7 +273,8 @@ fn mean(values: &[f64]) -> f64 {
 
 fn table(measured: &BTreeMap<&str, Vec<Milestones>>) -> String {
     let rule = "=".repeat(60);
-    let mut lines = vec![String::new(), rule.clone(), "STARTUP TIME BENCHMARK RESULTS".to_owned(), rule.clone()];
+    let mut lines =
+        vec![String::new(), rule.clone(), "STARTUP TIME BENCHMARK RESULTS".to_owned(), rule.clone()];
     let series = series(measured);
     for phase in ["cold", "warm"] {
         let of_phase: Vec<_> = series.iter().filter(|(of, ..)| *of == phase).collect();
@@ -277,7 +290,9 @@ fn table(measured: &BTreeMap<&str, Vec<Milestones>>) -> String {
             lines.push(format!("{capital} time percentiles:"));
             let sorted = Sorted::new(times.clone());
             lines.extend(
-                PERCENTILES.iter().map(|p| format!("  {p}%: {:.2} seconds", sorted.percentile(f64::from(*p)))),
+                PERCENTILES
+                    .iter()
+                    .map(|p| format!("  {p}%: {:.2} seconds", sorted.percentile(f64::from(*p)))),
             );
         }
         if of_phase.len() == 1 {

@@ -34,7 +34,8 @@ pub fn to_csv(rows: &[Row]) -> Result<Vec<u8>, csv::Error> {
         }
     }
     let kinds: BTreeMap<&str, Column> = columns.iter().map(|(key, values)| (*key, kind(values))).collect();
-    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::Any(b'\n')).from_writer(Vec::new());
+    let mut writer =
+        csv::WriterBuilder::new().terminator(csv::Terminator::Any(b'\n')).from_writer(Vec::new());
     writer.write_record(std::iter::once("").chain(columns.keys().copied()))?;
     for at in 0..rows.len() {
         let cells = columns.iter().map(|(key, values)| cell(values[at], kinds[key]));
@@ -88,8 +89,10 @@ mod tests {
 
     #[test]
     fn texts_are_quoted_where_they_must_be() {
-        assert_eq!(csv(json!([{"a": "x,y", "b": "say \"so\"", "c": "two\nlines", "d": " "}])),
-            ",a,b,c,d\n0,\"x,y\",\"say \"\"so\"\"\",\"two\nlines\", \n");
+        assert_eq!(
+            csv(json!([{"a": "x,y", "b": "say \"so\"", "c": "two\nlines", "d": " "}])),
+            ",a,b,c,d\n0,\"x,y\",\"say \"\"so\"\"\",\"two\nlines\", \n"
+        );
     }
 
     #[test]

@@ -40,7 +40,11 @@ pub fn run(mut session: Session<'_>, args: &WorkloadSweepArgs) -> Result<(), Hal
 ///
 /// # Errors
 /// It is.
-pub fn refuse_override(session: &Session<'_>, variable: LoadVariable, purpose: &'static str) -> Result<(), SweepError> {
+pub fn refuse_override(
+    session: &Session<'_>,
+    variable: LoadVariable,
+    purpose: &'static str,
+) -> Result<(), SweepError> {
     if session.bench_params.iter().any(|bench| bench.has(variable.name())) {
         return Err(SweepError::Overridden { variable: variable.name(), purpose });
     }

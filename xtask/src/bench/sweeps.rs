@@ -79,7 +79,8 @@ pub fn search(setting: &Setting) -> Result<Vec<Value>> {
             }));
         }
     }
-    let head = ["variable", "criterion", "limit", "auto: worst error %", "runs", "bisect: worst error %", "runs"];
+    let head =
+        ["variable", "criterion", "limit", "auto: worst error %", "runs", "bisect: worst error %", "runs"];
     println!("{}", table(&head, &rows));
     Ok(figures)
 }
@@ -100,9 +101,12 @@ fn one_search(
     remove(&dir.join(&experiment))?;
     // Enough requests for a queue to show itself at a load that is five per cent too high.
     let prompts = if variable == "max_concurrency" { "60" } else { "300" };
-    let mut command = sweep(setting, "serve-sla", &format!("--seed {seed} --max-batch {BATCH}"), &[
-        "--num-prompts", prompts, "--burstiness", "inf",
-    ])?;
+    let mut command = sweep(
+        setting,
+        "serve-sla",
+        &format!("--seed {seed} --max-batch {BATCH}"),
+        &["--num-prompts", prompts, "--burstiness", "inf"],
+    )?;
     command
         .args(["--sla-variable", variable, "--search", method, "--num-runs", "1", "--seed-salt", "on"])
         .args(["-o", &dir.display().to_string(), "-e", &experiment])
@@ -126,9 +130,12 @@ pub fn short_runs(setting: &Setting) -> Result<Vec<Value>> {
     for _ in 0..setting.runs {
         remove(&dir)?;
         let mut command = sweep(setting, "serve", "", &["--num-prompts", "16"])?;
-        command
-            .args(["--num-runs", "2", "--bench-params", &params.display().to_string()])
-            .args(["-o", &setting.dir.display().to_string(), "-e", "sweep"]);
+        command.args(["--num-runs", "2", "--bench-params", &params.display().to_string()]).args([
+            "-o",
+            &setting.dir.display().to_string(),
+            "-e",
+            "sweep",
+        ]);
         let before = clock_gettime(ClockId::Monotonic);
         finish(&mut command, &setting.dir.join("sweep.txt"))?;
         let after = clock_gettime(ClockId::Monotonic);

@@ -1,9 +1,9 @@
 //! The search of the reference client's documentation: the zero of a spline
 //! through the margins, until neighbouring loads pass and fail.
 
+use super::Bounds;
 use super::history::History;
 use super::pchip::first_root;
-use super::Bounds;
 
 /// The next load: the highest, then the lowest, then the zero, rounded down;
 /// one more if that was measured; the middle if there is no zero.

@@ -41,7 +41,11 @@ impl Server {
         let (wait_s, throughput_rps) = match variable {
             LoadVariable::MaxConcurrency => {
                 let load = load.min(self.requests);
-                let wait_s = if load <= self.batch { 0.0 } else { (load / self.batch).ceil() * self.service_s - self.service_s };
+                let wait_s = if load <= self.batch {
+                    0.0
+                } else {
+                    (load / self.batch).ceil() * self.service_s - self.service_s
+                };
                 (wait_s, load.min(self.batch) / self.service_s)
             }
             LoadVariable::RequestRate => {
@@ -72,7 +76,14 @@ impl Server {
             };
             history.insert(
                 load,
-                Outcome { pass: margin <= 0.0, margin, margins, achieved, throughput_rps: last.0, mean_e2el_s: last.1 },
+                Outcome {
+                    pass: margin <= 0.0,
+                    margin,
+                    margins,
+                    achieved,
+                    throughput_rps: last.0,
+                    mean_e2el_s: last.1,
+                },
             );
             assert!(history.len() < 2000, "{method:?} does not end");
         }
