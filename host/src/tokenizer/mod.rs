@@ -13,7 +13,6 @@
 //!   `clean_up` is a part of decoding.
 //! - `shared`: tokenizers that several runs of a process use.
 //! - `template`, `python_json`: chat templates.
-//! - [`synthetic`]: tokenizers made from a seed, for benchmarks and tests.
 //!
 //! It depends on [`crate::clock`] only (a template may ask for the time).
 
@@ -29,7 +28,6 @@ mod pipeline;
 mod python_json;
 mod shared;
 mod source;
-pub mod synthetic;
 mod template;
 mod token_ids;
 mod tokenizer_json;
