@@ -1,7 +1,7 @@
 //! Where a server listens, by its command.
 
 use std::io::ErrorKind;
-use std::net::{IpAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 use super::error::ServerError;
@@ -47,13 +47,27 @@ impl Address {
         }
     }
 
-    /// Whether somebody listens there.
+    /// Whether somebody listens there: a connection is accepted, or the port
+    /// cannot be had.
     pub fn in_use(&self) -> bool {
-        let Ok(addresses) = (self.host.as_str(), self.port).to_socket_addrs() else { return false };
-        addresses.into_iter().any(|address| {
-            TcpStream::connect_timeout(&address, CONNECT_TIMEOUT).is_ok()
-                || TcpListener::bind(address).is_err_and(|error| error.kind() == ErrorKind::AddrInUse)
+        self.accepts()
+            || self.resolved().any(|address| {
+                TcpListener::bind(address).is_err_and(|error| error.kind() == ErrorKind::AddrInUse)
+            })
+    }
+
+    /// Whether a connection is accepted.
+    pub fn accepts(&self) -> bool {
+        self.resolved().any(|address| {
+            // On the loopback interface a connection to a port that nobody
+            // listens on may come out as one to itself.
+            TcpStream::connect_timeout(&address, CONNECT_TIMEOUT)
+                .is_ok_and(|stream| stream.local_addr().ok() != stream.peer_addr().ok())
         })
+    }
+
+    fn resolved(&self) -> impl Iterator<Item = SocketAddr> {
+        (self.host.as_str(), self.port).to_socket_addrs().into_iter().flatten()
     }
 }
 

@@ -1,7 +1,6 @@
 //! `vbench startup`: how long a server takes to start, seen from outside.
 
 use std::collections::BTreeMap;
-use std::net::{TcpStream, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -16,7 +15,7 @@ use crate::fault::{EXIT_INTERRUPTED, EXIT_OK, Fault};
 use crate::metrics::stats::Sorted;
 use crate::report::{self, python_json};
 use crate::run::Screen;
-use crate::server::{Address, Server, ServerError, ServerOptions, SupervisedOptions};
+use crate::server::{Server, ServerError, ServerOptions, SupervisedOptions};
 
 /// How often a server that starts is looked at.
 const POLL: Duration = Duration::from_millis(10);
@@ -175,7 +174,7 @@ fn start_once(
 fn wait_port(server: &mut Server, stop: &AtomicBool, patience: Duration) -> Result<u64, ServerError> {
     let deadline_ns = server.started_ns().saturating_add(patience.as_nanos() as u64);
     loop {
-        if accepts(server.address()) {
+        if server.address().accepts() {
             return Ok(clock::now_ns());
         }
         if let Some(crash) = server.crash() {
@@ -190,12 +189,6 @@ fn wait_port(server: &mut Server, stop: &AtomicBool, patience: Duration) -> Resu
         }
         std::thread::sleep(POLL);
     }
-}
-
-fn accepts(address: &Address) -> bool {
-    (address.host.as_str(), address.port)
-        .to_socket_addrs()
-        .is_ok_and(|mut all| all.any(|one| TcpStream::connect_timeout(&one, POLL * 10).is_ok()))
 }
 
 /// When a completion of one token was there; none if there is none to be had.
