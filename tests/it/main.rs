@@ -9,3 +9,7 @@ mod hostile;
 mod plots;
 mod recording_server;
 mod request_body;
+mod server;
+mod stand_in;
+mod sweep;
+mod sweep_golden;

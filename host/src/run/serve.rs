@@ -28,20 +28,22 @@ use crate::plugin::contract::{BackendArgs, CriterionArgs, RequestIn, Role, Sampl
 use crate::record::{RequestRecord, RunRecord};
 use crate::report::RpsChange;
 use crate::schedule::{Arrivals, Pace, arrivals, assign_lora};
-use crate::tokenizer::{self, Hub, Tokenizer};
+use crate::tokenizer::{self, Tokenizers};
 
 /// Backends whose requests a dataset may make ignore the end-of-sequence token.
 const IGNORE_EOS_BACKENDS: [&str; 7] =
     ["vllm", "openai", "openai-chat", "openai-responses", "sglang", "tensorrt-llm", "llama-cpp"];
 
-/// Carries out `vbench serve` and gives its exit code. `stop` is set when the
-/// user asks for an end.
+/// Carries out `vbench serve` and gives its exit code; what it measured is in
+/// the result file. `tokenizers` are shared with other runs of the process.
+/// `stop` is set when the user asks for an end.
 ///
 /// # Errors
 /// With whose fault it is, when there is nothing to report.
 pub fn serve(
     plan: &ServePlan,
     plugins: &Plugins,
+    tokenizers: &Arc<Tokenizers>,
     screen: &Screen,
     stop: &Arc<AtomicBool>,
 ) -> Result<u8, Fault> {
@@ -62,10 +64,8 @@ pub fn serve(
     let slow_allowed = plan.compat == Compat::V012;
     let loading = (!plan.tokenizer.skip).then(|| {
         let name = tokenizer_name.clone();
-        thread::spawn(move || {
-            let mode = tokenizer::Mode::parse(&mode, slow_allowed)?;
-            Tokenizer::load(&name, mode, &Hub::from_env()).map(Arc::new)
-        })
+        let tokenizers = Arc::clone(tokenizers);
+        thread::spawn(move || tokenizers.load(&name, tokenizer::Mode::parse(&mode, slow_allowed)?))
     });
     let ignore_eos = plan.backend.ignore_eos || dataset_says(plugins, plan, "x-ignore-eos")?;
     let backend_args = backend_args(plan, ignore_eos);

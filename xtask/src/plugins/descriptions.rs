@@ -51,12 +51,14 @@ macro_rules! description {
 
 plugins! {
     "anthropic-messages" => vbench_plugin_anthropic_messages,
+    "composite" => vbench_plugin_composite,
     "custom" => vbench_plugin_custom,
     "embeddings" => vbench_plugin_embeddings,
     "generate" => vbench_plugin_generate,
     "goodput" => vbench_plugin_goodput,
     "hf" => vbench_plugin_hf,
     "ollama" => vbench_plugin_ollama,
+    "mlperf-server" => vbench_plugin_mlperf_server,
     "openai" => vbench_plugin_openai,
     "openai-chat" => vbench_plugin_openai_chat,
     "openai-responses" => vbench_plugin_openai_responses,
