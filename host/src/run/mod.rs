@@ -10,6 +10,7 @@ mod control;
 mod finish;
 mod honesty;
 mod limits;
+mod multipart;
 mod pacer;
 mod phase;
 mod prepare;

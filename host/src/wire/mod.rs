@@ -22,6 +22,7 @@ mod general;
 pub mod http1;
 pub mod inflate;
 mod lanes;
+mod payload;
 pub mod target;
 #[cfg(test)]
 mod tests;
@@ -33,4 +34,5 @@ pub use framing::{Event, Framer, Framing};
 pub use general::GeneralOptions;
 pub use http1::ResponseHead;
 pub use lanes::{LaneReport, Wire, WireOptions};
+pub use payload::Payload;
 pub use target::{Target, TargetError};
