@@ -9,6 +9,7 @@ mod bench;
 mod control;
 mod finish;
 mod honesty;
+mod hub_dataset;
 mod limits;
 mod multipart;
 mod pacer;

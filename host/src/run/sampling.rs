@@ -6,15 +6,16 @@ use std::sync::Arc;
 use anyhow::anyhow;
 use vbench_random::{NumpyRandomState, PythonRandom};
 
+use super::hub_dataset;
 use super::screen::Screen;
 use super::services::{NamedFiles, RunMedia, RunTokenizer};
 use crate::cli::ServePlan;
 use crate::fault::Fault;
 use crate::media::Store;
-use crate::plugin::contract::{DatasetArgs, PathGrant, Prompt, Sample, Skip, Twister};
+use crate::plugin::contract::{DatasetArgs, PathGrant, Prompt, Role, Sample, Skip, Twister};
 use crate::plugin::services::{Services, TokenizerService};
 use crate::plugin::{Identity, Plugins};
-use crate::tokenizer::Tokenizer;
+use crate::tokenizer::{Hub, Tokenizer};
 
 /// Samples asked for in one call of the plugin.
 const BATCH: u32 = 256;
@@ -42,21 +43,23 @@ pub fn sample(
     media: &Arc<Store>,
     screen: &Screen,
 ) -> Result<Sampled, Fault> {
+    let mut dataset = plan.dataset.clone();
+    let schema = plugins.offer(Role::Dataset, &dataset.name)?.offer.config_schema.clone();
+    hub_dataset::find(&mut dataset, &schema, &Hub::from_env(), screen)?;
     let files: HashMap<_, _> =
-        plan.dataset.grants.iter().map(|grant| (grant.config_key.clone(), grant.path.clone())).collect();
-    let grants = plan
-        .dataset
+        dataset.grants.iter().map(|grant| (grant.config_key.clone(), grant.path.clone())).collect();
+    let grants = dataset
         .grants
         .iter()
         .map(|grant| PathGrant { config_key: grant.config_key.clone(), path: grant.path.clone() })
         .collect();
     let services = Services {
         tokenizer: tokenizer.map(|t| Arc::new(RunTokenizer(Arc::clone(t))) as Arc<dyn TokenizerService>),
-        media: Some(Arc::new(RunMedia::new(Arc::clone(media), &files, &plan.dataset.media_folders))),
+        media: Some(Arc::new(RunMedia::new(Arc::clone(media), &files, &dataset.media_folders))),
         tables: Some(Arc::new(NamedFiles { paths: files, media: Arc::clone(media) })),
     };
     let args = DatasetArgs {
-        config: plan.dataset.config.to_string(),
+        config: dataset.config.to_string(),
         seed: u64::from(plan.seed),
         count: plan.num_prompts,
         request_id_prefix: plan.load.request_id_prefix.clone(),

@@ -37,6 +37,7 @@ pub mod description;
 mod error;
 mod export;
 pub mod log;
+pub mod media;
 pub mod openai;
 pub mod plan;
 pub mod rules;

@@ -3,7 +3,7 @@
 use vbench_plugin::Compat;
 use vbench_plugin::rules::Validity;
 
-use super::{AnswerRule, Ask, Draft, Fault, Keep, Numbering, Output, Row, Template, TextClass};
+use super::{AnswerRule, Ask, Draft, Fault, Keep, MediaUse, Numbering, Output, Row, Template, TextClass};
 use crate::Config;
 
 /// `mgoin/mlperf-inference-…`.
@@ -22,6 +22,7 @@ pub const CLASS: TextClass = TextClass {
         keep: Keep::Always(Validity::CONVERSATION),
     }),
     numbering: Numbering::Samples,
+    media: MediaUse::None,
 };
 
 fn draft(row: &Row<'_>, _: &Config, _: Compat) -> Result<Option<Draft>, Fault> {
