@@ -3,9 +3,9 @@
 //!
 //! A [`Store`] takes media from bytes, files, table cells, pixels and samples,
 //! and gives out references by content. [`Folders`] says which files may be
-//! read. `facts` tells what bytes are; `picture` and `sound` decode; `jpeg`,
-//! `png`, `mp4` and `wav` encode, the first two byte for byte as the reference
-//! client's libraries do. [`resolve`] puts data where a body has references.
+//! read. `facts` tells what bytes are; `picture` (with `jpeg_decode`) and `sound`
+//! decode; `jpeg`, `png`, `mp4` and `wav` encode. JPEG is written
+//! and read to the bit as by the reference client's libraries. [`resolve`] puts data where a body has references.
 //!
 //! Nothing here knows about plugins, options or rows, and nothing outside of
 //! this folder is used.
@@ -14,6 +14,7 @@ mod error;
 mod facts;
 mod folders;
 mod jpeg;
+mod jpeg_decode;
 mod jpeg_tables;
 mod mp4;
 mod picture;

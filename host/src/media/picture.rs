@@ -9,7 +9,7 @@ use zune_core::options::DecoderOptions;
 use zune_png::PngDecoder;
 
 use super::error::Problem;
-use super::guarded;
+use super::{guarded, jpeg_decode};
 
 /// Memory that decoding one image may take.
 const MAX_DECODE_BYTES: u64 = 1 << 30;
@@ -89,6 +89,11 @@ fn decode_png(bytes: &[u8]) -> Result<DynamicImage, Problem> {
 /// white.
 pub(super) fn decode(bytes: &[u8]) -> Result<Rgb, Problem> {
     guarded(|| {
+        if bytes.starts_with(b"\xff\xd8")
+            && let Some(image) = jpeg_decode::decode(bytes)?
+        {
+            return Ok(image);
+        }
         let image = if is_png(bytes) { decode_png(bytes)? } else { reader(bytes)?.decode()? };
         let (width, height) = (image.width(), image.height());
         Ok(Rgb { width, height, bytes: over_white(image) })

@@ -11,7 +11,7 @@ use super::http::Refusal;
 
 /// Tokens of an answer if the request names no number: OpenAI's default for
 /// completions, taken for chats as well.
-const DEFAULT_TOKENS: u64 = 16;
+pub(super) const DEFAULT_TOKENS: u64 = 16;
 
 /// A prompt as the mock server sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

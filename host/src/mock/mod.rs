@@ -10,7 +10,8 @@
 //! - `server`: the handle ([`MockServer`]); `event_loop`: sockets and timers;
 //!   `accept`, `alarm`: two pieces of it;
 //! - `connection`: buffers of one connection; `http`, `chunked`: reading requests;
-//! - `service`: endpoints; `body`: what a generation request asks for;
+//! - `service`: endpoints; `body`: what a generation request asks for; `audio`:
+//!   the same of a form with a sound;
 //!   `prefix_cache`, `counters`: what `/metrics` shows;
 //! - `batch`: who generates and who waits; `generation`: the schedule of one
 //!   answer; `answer`: the bytes of an answer;
@@ -32,6 +33,7 @@ mod accept;
 mod alarm;
 mod answer;
 mod args;
+mod audio;
 mod batch;
 mod body;
 mod chunked;

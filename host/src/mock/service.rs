@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::answer::{Kind, Reply};
+use super::audio;
 use super::batch::Batch;
 use super::body::{DetokenizeRequest, GenerationRequest, Prompt, TokenizeRequest};
 use super::counters::Counters;
@@ -52,6 +53,9 @@ impl Service {
             ("POST", "/v1/chat/completions") => {
                 return GenerationRequest::parse(Kind::Chat, body).map(Action::Generate);
             }
+            ("POST", path) if audio::PATHS.contains(&path) => {
+                return audio::parse(body).map(Action::Generate);
+            }
             ("POST", "/tokenize") => tokenize(body)?,
             ("POST", "/detokenize") => detokenize(body)?,
             ("POST", "/reset_prefix_cache") => {
@@ -62,7 +66,7 @@ impl Service {
             ("POST", "/reset_mm_cache" | "/reset_encoder_cache" | "/start_profile" | "/stop_profile") => {
                 Reply::empty()
             }
-            (method, path) if KNOWN.contains(&path) => {
+            (method, path) if KNOWN.contains(&path) || audio::PATHS.contains(&path) => {
                 return Err(Refusal::new(405, format!("method {method} not allowed for {path}")));
             }
             (_, path) => return Err(Refusal::new(404, format!("no such endpoint: {path}"))),
