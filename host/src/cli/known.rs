@@ -14,8 +14,6 @@ pub enum Owner {
     HostLater,
     /// A plugin that declares it in its schema.
     Plugin,
-    /// A plugin that does not exist yet. Any plugin may declare the flag.
-    PluginLater,
 }
 
 /// How the reference client reads a flag's words.

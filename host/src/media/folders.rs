@@ -48,8 +48,7 @@ impl Folders {
         }
         let here = std::env::current_dir().map_err(|error| fault(Problem::Read(error)))?;
         let absolute = plain(&here.join(wanted));
-        // Why the first folder that could hold the file does not give it.
-        let mut refused = None;
+        let mut refused: Option<Problem> = None;
         for folder in &self.folders {
             let root = plain(&here.join(folder));
             let inside = absolute.strip_prefix(&root).ok().map(Path::to_owned);
@@ -57,18 +56,14 @@ impl Folders {
             for member in inside.into_iter().chain(beside) {
                 match read_within(&root, &member) {
                     Ok(bytes) => return Ok(bytes),
-                    Err(problem) => {
-                        let found = !matches!(&problem, Problem::Read(e) if e.kind() == std::io::ErrorKind::NotFound);
-                        if refused.is_none() || found {
-                            refused = Some(problem);
-                        }
-                    }
+                    Err(problem) if refused.as_ref().is_none_or(is_not_found) => refused = Some(problem),
+                    Err(_) => {}
                 }
             }
         }
-        let exists_elsewhere = absolute.exists() && !matches!(refused, Some(ref p) if !is_not_found(p));
+        let is_elsewhere = refused.as_ref().is_none_or(is_not_found) && absolute.exists();
         Err(fault(match refused {
-            Some(problem) if !exists_elsewhere => problem,
+            Some(problem) if !is_elsewhere => problem,
             _ => Problem::Outside,
         }))
     }
