@@ -160,7 +160,8 @@ impl Prompts {
             return Ok(None);
         }
         let input_len = self.input_lens.next()? as usize;
-        let first = self.first_token(self.offsets.next()?, self.begin);
+        let offset = self.offsets.next()?;
+        let first = self.first_token(offset, self.begin);
         self.begin += 1;
         let mut ids = self.prefix.clone();
         self.tokens.extend_round(&mut ids, first, input_len);

@@ -27,5 +27,5 @@ pub const CLASS: TextClass = TextClass {
 
 fn draft(row: &Row<'_>, _: &Config, _: Compat) -> Result<Option<Draft>, Fault> {
     let ask = Ask::System { system: row.text("system_prompt")?, user: row.text("question")? };
-    Ok(Some(Draft { ask, answer: Some(row.text("output")?), output_tokens: None }))
+    Ok(Some(Draft { ask, answer: Some(row.text("output")?), output_tokens: None, medium: None }))
 }
