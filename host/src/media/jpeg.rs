@@ -345,3 +345,45 @@ impl Bits {
         self.out
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::picture;
+    use proptest::prelude::*;
+    use sha2::{Digest, Sha256};
+
+    /// Payloads that the reference client sent of these images.
+    #[test]
+    fn bytes_are_those_of_libjpeg() {
+        for (name, sha256) in [
+            ("i0.png", "abba376376ed1f05fd87e64be88a9fe7e6e77f03ed8d9648dfa4e7800cdd0c4e"),
+            ("i1.jpg", "283e52f0b6d67b1f6ff403f4e5a63cfbcf7e9fdaa5aac6ff5c4299cf00987497"),
+            ("i2.png", "3dc1d848886ebff29e5a3b2637cffec76cc30e817c6ff58e6d87a9cb12064593"),
+            ("i4.jpg", "126df8bc7b57e8ada050c14cf3ff67c3ae5fc289c2e405351f2297c6513a27b4"),
+        ] {
+            let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/data/img");
+            let image = picture::decode(&std::fs::read(format!("{folder}/{name}")).unwrap()).unwrap();
+            let jpeg = encode(image.width, image.height, &image.bytes).unwrap();
+            let digest: String = Sha256::digest(&jpeg).iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(digest, sha256, "{name}");
+        }
+    }
+
+    #[test]
+    fn wrong_measures_are_errors() {
+        assert!(matches!(encode(0, 1, &[]), Err(Problem::Measures(_))));
+        assert!(matches!(encode(1, 65_536, &[0; 196_608]), Err(Problem::Measures(_))));
+        assert!(matches!(encode(2, 1, &[0; 3]), Err(Problem::WrongLength { found: 3, expected: 6 })));
+    }
+
+    proptest! {
+        #[test]
+        fn noise_of_any_size_is_a_jpeg(width in 1u32..40, height in 1u32..40, seed: u64) {
+            let mut rgb = vec![0; (width * height * 3) as usize];
+            vbench_random::NumpyGenerator::new(seed).fill_bytes(&mut rgb);
+            let image = picture::decode(&encode(width, height, &rgb).unwrap()).unwrap();
+            prop_assert_eq!((image.width, image.height), (width, height));
+        }
+    }
+}
