@@ -10,9 +10,22 @@ use super::recording_server::RecordingServer;
 /// Runs `serve` with a tokenizer of the fixtures, and writes `result.json`.
 fn serve(url: &str, args: &[&str]) -> Outcome {
     let general = [
-        "serve", "--model", "m", "--tokenizer", "tokenizers/bpe", "--ready-check-timeout-sec", "0",
-        "--disable-tqdm", "--save-result", "--save-detailed", "--result-dir", "@OUT@", "--result-filename",
-        "result.json", "--base-url", url,
+        "serve",
+        "--model",
+        "m",
+        "--tokenizer",
+        "tokenizers/bpe",
+        "--ready-check-timeout-sec",
+        "0",
+        "--disable-tqdm",
+        "--save-result",
+        "--save-detailed",
+        "--result-dir",
+        "@OUT@",
+        "--result-filename",
+        "result.json",
+        "--base-url",
+        url,
     ];
     Vbench::new(general.iter().chain(args)).run()
 }
@@ -29,8 +42,18 @@ fn sounds_are_transcribed_and_their_length_counts() {
         let outcome = serve(
             &mock.url,
             &[
-                "--backend", "openai-audio", "--endpoint", path, "--dataset-name", "custom_audio",
-                "--dataset-path", "data/custom_audio.jsonl", "--num-prompts", "6", "--custom-output-len", "5",
+                "--backend",
+                "openai-audio",
+                "--endpoint",
+                path,
+                "--dataset-name",
+                "custom_audio",
+                "--dataset-path",
+                "data/custom_audio.jsonl",
+                "--num-prompts",
+                "6",
+                "--custom-output-len",
+                "5",
             ],
         );
         assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
@@ -54,8 +77,15 @@ fn images_of_other_folders_are_sent_only_if_their_folder_is_named() {
     let url = format!("http://127.0.0.1:{}", server.port);
     let args = |extra: &[&str]| {
         let mut args = vec![
-            "--backend", "openai-chat", "--dataset-name", "custom_image", "--num-prompts", "3",
-            "--custom-ensure-client-side-data", "--dataset-path", file.to_str().unwrap(),
+            "--backend",
+            "openai-chat",
+            "--dataset-name",
+            "custom_image",
+            "--num-prompts",
+            "3",
+            "--custom-ensure-client-side-data",
+            "--dataset-path",
+            file.to_str().unwrap(),
         ];
         args.extend(extra);
         serve(&url, &args)
@@ -90,10 +120,22 @@ fn images_and_videos_of_noise_go_out_whole() {
     let outcome = serve(
         &url,
         &[
-            "--backend", "openai-chat", "--dataset-name", "random-mm", "--num-prompts", "4",
-            "--random-input-len", "8", "--random-output-len", "2", "--random-mm-base-items-per-request", "2",
-            "--random-mm-limit-mm-per-prompt", r#"{"image": 1, "video": 1}"#,
-            "--random-mm-bucket-config", "{(24, 16, 1): 0.5, (24, 16, 3): 0.5}",
+            "--backend",
+            "openai-chat",
+            "--dataset-name",
+            "random-mm",
+            "--num-prompts",
+            "4",
+            "--random-input-len",
+            "8",
+            "--random-output-len",
+            "2",
+            "--random-mm-base-items-per-request",
+            "2",
+            "--random-mm-limit-mm-per-prompt",
+            r#"{"image": 1, "video": 1}"#,
+            "--random-mm-bucket-config",
+            "{(24, 16, 1): 0.5, (24, 16, 3): 0.5}",
         ],
     );
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);

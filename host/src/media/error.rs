@@ -19,9 +19,7 @@ pub enum Problem {
     #[error("cannot be read: {0}")]
     Read(#[source] io::Error),
     /// The file is in none of the folders that may be read.
-    #[error(
-        "is not in a folder that may be read; name its folder with --allowed-local-media-path"
-    )]
+    #[error("is not in a folder that may be read; name its folder with --allowed-local-media-path")]
     Outside,
     /// A directory, a FIFO, a device.
     #[error("is no regular file")]

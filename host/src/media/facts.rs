@@ -48,14 +48,8 @@ impl Facts {
             return Err(Problem::Empty);
         }
         let (kind, mime_type) = format(bytes).ok_or(Problem::UnknownFormat)?;
-        let mut facts = Self {
-            kind,
-            mime_type,
-            pixels: None,
-            duration_s: None,
-            sample_rate_hz: None,
-            channels: None,
-        };
+        let mut facts =
+            Self { kind, mime_type, pixels: None, duration_s: None, sample_rate_hz: None, channels: None };
         match kind {
             Kind::Image => facts.pixels = Some(picture::measures(bytes)?),
             Kind::Audio => {

@@ -156,7 +156,8 @@ fn planes(width: usize, height: usize, rgb: &[u8]) -> [Plane; 3] {
         }
         for (plane, rows) in chroma.iter_mut().zip(&full) {
             for column in 0..stride {
-                let sum: u32 = rows.iter().flat_map(|row| &row[column * 2..column * 2 + 2]).map(|&v| u32::from(v)).sum();
+                let sum: u32 =
+                    rows.iter().flat_map(|row| &row[column * 2..column * 2 + 2]).map(|&v| u32::from(v)).sum();
                 let bias = 1 + (column as u32 & 1);
                 plane.samples[pair * stride + column] = ((sum + bias) >> 2) as u8;
             }

@@ -130,9 +130,7 @@ fn read_frame(content: &[u8]) -> Option<Option<Frame>> {
         frame.components.iter().map(|component| (component.horizontal, component.vertical)).collect();
     let is_known = match sampling.as_slice() {
         [_] => true,
-        [(1 | 2, 1 | 2), (1, 1), (1, 1)] => {
-            frame.components.iter().map(|component| component.id).ne(*b"RGB")
-        }
+        [(1 | 2, 1 | 2), (1, 1), (1, 1)] => frame.components.iter().map(|component| component.id).ne(*b"RGB"),
         _ => false,
     };
     let in_size = frame.width * frame.height <= MAX_PIXELS;
@@ -240,7 +238,8 @@ impl Bits<'_> {
     /// Goes to behind the next restart marker.
     fn restart(&mut self) -> Option<()> {
         (self.held, self.count) = (0, 0);
-        let at = self.bytes.windows(2).position(|pair| pair[0] == 0xff && (0xd0..=0xd7).contains(&pair[1]))?;
+        let at =
+            self.bytes.windows(2).position(|pair| pair[0] == 0xff && (0xd0..=0xd7).contains(&pair[1]))?;
         self.bytes = &self.bytes[at + 2..];
         Some(())
     }
@@ -267,7 +266,9 @@ fn scan(head: &[u8], data: &[u8], frame: &Frame, tables: &Tables) -> Result<Opti
     }
     let mut coded = Vec::with_capacity(count);
     for (component, selection) in frame.components.iter().zip(head[1..].chunks_exact(2)) {
-        let table = |of: &'_ [Option<Huffman>; 4], number: u8| of.get(usize::from(number)).is_some_and(Option::is_some);
+        let table = |of: &'_ [Option<Huffman>; 4], number: u8| {
+            of.get(usize::from(number)).is_some_and(Option::is_some)
+        };
         let (dc, ac) = (selection[1] >> 4, selection[1] & 15);
         let quantisation = tables.quantisation.get(component.quantisation).and_then(Option::as_ref);
         let (Some(quantisation), true, true, true) =
@@ -431,7 +432,8 @@ fn full_row(plane: &Plane, columns: usize, rows: usize, row: usize, wide: usize,
         return near[..columns].iter().flat_map(|&value| [value; 2]).collect();
     }
     let sums: Vec<u32> = if high == 2 {
-        let other = if row.is_multiple_of(2) { (row / 2).saturating_sub(1) } else { (row / 2 + 1).min(rows - 1) };
+        let other =
+            if row.is_multiple_of(2) { (row / 2).saturating_sub(1) } else { (row / 2 + 1).min(rows - 1) };
         let far = plane.row(other);
         (0..columns).map(|at| u32::from(near[at]) * 3 + u32::from(far[at])).collect()
     } else {
@@ -477,7 +479,8 @@ mod tests {
         ] {
             let image = decode(&fixture(name)).unwrap().unwrap();
             assert_eq!((image.width, image.height), (width, height));
-            let digest: String = Sha256::digest(&image.bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+            let digest: String =
+                Sha256::digest(&image.bytes).iter().map(|byte| format!("{byte:02x}")).collect();
             assert_eq!(digest, sha256, "{name}");
         }
     }

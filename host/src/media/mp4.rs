@@ -145,7 +145,11 @@ mod tests {
 
     fn inside<'a>(bytes: &'a [u8], path: &[&str]) -> &'a [u8] {
         path.iter().fold(bytes, |bytes, kind| {
-            boxes(bytes).into_iter().find(|(found, ..)| found == kind).unwrap_or_else(|| panic!("no {kind}")).1
+            boxes(bytes)
+                .into_iter()
+                .find(|(found, ..)| found == kind)
+                .unwrap_or_else(|| panic!("no {kind}"))
+                .1
         })
     }
 
@@ -156,7 +160,8 @@ mod tests {
         let kinds: Vec<String> = boxes(&film).into_iter().map(|(kind, ..)| kind).collect();
         assert_eq!(kinds, ["ftyp", "mdat", "moov"]);
         let table = ["moov", "trak", "mdia", "minf", "stbl"];
-        let word = |bytes: &[u8], at: usize| u32::from_be_bytes(bytes[at * 4..at * 4 + 4].try_into().unwrap());
+        let word =
+            |bytes: &[u8], at: usize| u32::from_be_bytes(bytes[at * 4..at * 4 + 4].try_into().unwrap());
         let stbl = inside(&film, &table);
         let (sizes, first) = (inside(stbl, &["stsz"]), word(inside(stbl, &["stco"]), 2));
         assert_eq!(word(sizes, 2), 3);

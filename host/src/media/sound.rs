@@ -57,9 +57,10 @@ pub(super) fn length(bytes: &[u8]) -> Result<Length, Problem> {
         let no_sound = || Problem::Decode("it has no sound in it".to_owned());
         let track = format.default_track(TrackType::Audio).ok_or_else(no_sound)?;
         let parameters = track.codec_params.as_ref().and_then(|p| p.audio()).ok_or_else(no_sound)?;
-        let rate_hz = parameters.sample_rate.filter(|&rate| rate > 0).ok_or_else(|| {
-            Problem::Decode("it does not say how many samples a second has".to_owned())
-        })?;
+        let rate_hz = parameters
+            .sample_rate
+            .filter(|&rate| rate > 0)
+            .ok_or_else(|| Problem::Decode("it does not say how many samples a second has".to_owned()))?;
         let channels = parameters.channels.as_ref().map_or(1, |channels| channels.count().max(1));
         let channels = u32::try_from(channels).unwrap_or(u32::MAX);
         let (id, known) = (track.id, track.num_frames);
@@ -82,9 +83,7 @@ pub(super) fn length(bytes: &[u8]) -> Result<Length, Problem> {
 }
 
 /// The next packet; none at the end, also where the file is cut off.
-fn next_packet(
-    format: &mut dyn FormatReader,
-) -> Result<Option<symphonia::core::packet::Packet>, Problem> {
+fn next_packet(format: &mut dyn FormatReader) -> Result<Option<symphonia::core::packet::Packet>, Problem> {
     match format.next_packet() {
         Ok(packet) => Ok(packet),
         Err(Error::IoError(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(None),
@@ -102,8 +101,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Samples, Problem> {
         let Some((id, parameters)) = parameters else {
             return Err(Problem::Decode("it has no sound in it".to_owned()));
         };
-        let mut decoder =
-            symphonia::default::get_codecs().make_audio_decoder(parameters, &AudioDecoderOptions::default())?;
+        let mut decoder = symphonia::default::get_codecs()
+            .make_audio_decoder(parameters, &AudioDecoderOptions::default())?;
         let (mut values, mut piece) = (Vec::new(), Vec::<f64>::new());
         while let Some(packet) = next_packet(&mut *format)? {
             if packet.track_id != id {

@@ -61,9 +61,6 @@ mod tests {
     fn wrong_measures_are_errors() {
         assert!(encode(0, 1, &[]).is_err());
         assert!(encode(8000, 0, &[]).is_err());
-        assert!(matches!(
-            encode(8000, 2, &[0.0; 3]),
-            Err(Problem::WrongLength { found: 3, expected: 4 })
-        ));
+        assert!(matches!(encode(8000, 2, &[0.0; 3]), Err(Problem::WrongLength { found: 3, expected: 4 })));
     }
 }

@@ -28,12 +28,13 @@ pub(super) fn parse(body: &[u8]) -> Result<GenerationRequest, Refusal> {
     if file.content.is_empty() {
         return Err(Refusal::bad("the file is empty"));
     }
-    let tokens = match field("max_completion_tokens") {
-        None => DEFAULT_TOKENS,
-        Some(text) => text.parse().ok().filter(|&tokens| tokens > 0).ok_or_else(|| {
-            Refusal::bad(format!("max_completion_tokens must be at least 1, got `{text}`"))
-        })?,
-    };
+    let tokens =
+        match field("max_completion_tokens") {
+            None => DEFAULT_TOKENS,
+            Some(text) => text.parse().ok().filter(|&tokens| tokens > 0).ok_or_else(|| {
+                Refusal::bad(format!("max_completion_tokens must be at least 1, got `{text}`"))
+            })?,
+        };
     let mut hasher = DefaultHasher::new();
     file.content.hash(&mut hasher);
     Ok(GenerationRequest {
@@ -66,8 +67,9 @@ fn parts(body: &[u8]) -> Option<Vec<Part<'_>>> {
         let head = std::str::from_utf8(&rest[..head_end]).ok()?;
         let content = &rest[head_end + 4..];
         let content_end = memmem::find(content, &delimiter)?;
-        let is_disposition =
-            |line: &&str| line.get(..20).is_some_and(|name| name.eq_ignore_ascii_case("content-disposition:"));
+        let is_disposition = |line: &&str| {
+            line.get(..20).is_some_and(|name| name.eq_ignore_ascii_case("content-disposition:"))
+        };
         let disposition = head.split("\r\n").find(is_disposition)?;
         let parameter = |name: &str| {
             let value = disposition.split_once(&format!("; {name}=\""))?.1;

@@ -39,7 +39,9 @@ pub fn find(
             (None, Some(id)) if !has_own && hub.may_download() => {
                 screen.line(format!("Downloading dataset {id} ..."));
                 hub.download_dataset(id).map_err(|reason| {
-                    Fault::user(anyhow!("the dataset `{id}` is neither a folder nor in the cache, and {reason}"))
+                    Fault::user(anyhow!(
+                        "the dataset `{id}` is neither a folder nor in the cache, and {reason}"
+                    ))
                 })?
             }
             _ => continue,

@@ -117,8 +117,12 @@ impl Envelope {
         if let Some(id) = id {
             put("x-request-id", id);
         }
-        let request =
-            Outgoing { method: self.endpoint.method.clone(), path: self.endpoint.path.clone(), headers, body };
+        let request = Outgoing {
+            method: self.endpoint.method.clone(),
+            path: self.endpoint.path.clone(),
+            headers,
+            body,
+        };
         Ok(Sealed { request, input_sequences: written.input_sequences, audio_s })
     }
 }
@@ -154,7 +158,8 @@ impl Ahead {
         let mut inputs = inputs.into_iter();
         let mut done = 0;
         let first = write_batch(&mut *client, &envelope, &mut inputs, &mut done, &written)?;
-        let bytes_each = first.iter().map(|request| request.body.own_len()).sum::<usize>() / first.len().max(1);
+        let bytes_each =
+            first.iter().map(|request| request.body.own_len()).sum::<usize>() / first.len().max(1);
         let capacity = (AHEAD_BYTES / bytes_each.max(1)).clamp(BATCH, count.max(BATCH));
         let (out, requests) = sync_channel(capacity);
         let (set_ready, ready) = sync_channel(1);

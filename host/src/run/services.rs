@@ -135,18 +135,15 @@ impl MediaService for RunMedia {
             MediaForm::Wav => media::Form::Wav,
         };
         let held = match &source {
-            MediaSource::Bytes(bytes) => {
-                self.store.hold(media::Source::Bytes(bytes.clone().into()), form)
-            }
+            MediaSource::Bytes(bytes) => self.store.hold(media::Source::Bytes(bytes.clone().into()), form),
             MediaSource::File { config_key, path } => {
                 let folders = self.folders.get(config_key).ok_or_else(|| {
                     let mut error = ContractError::new(Cause::Config, "a file is needed, but none was named");
                     error.config_key = Some(config_key.clone());
                     error
                 })?;
-                let held = folders.read(path).and_then(|bytes| {
-                    self.store.hold(media::Source::Bytes(bytes), form)
-                });
+                let held =
+                    folders.read(path).and_then(|bytes| self.store.hold(media::Source::Bytes(bytes), form));
                 held.map_err(|error| media::MediaError { name: Some(path.clone()), ..error })
             }
             MediaSource::Held(reference) => self.store.hold(media::Source::Held(reference), form),
@@ -186,9 +183,9 @@ fn media_cause(error: &media::MediaError) -> Cause {
     match error.problem {
         media::Problem::Outside => Cause::Config,
         media::Problem::Remote(_) => Cause::Unsupported,
-        media::Problem::NotHeld(_)
-        | media::Problem::Measures(_)
-        | media::Problem::WrongLength { .. } => Cause::Internal,
+        media::Problem::NotHeld(_) | media::Problem::Measures(_) | media::Problem::WrongLength { .. } => {
+            Cause::Internal
+        }
         _ => Cause::Input,
     }
 }
@@ -213,7 +210,8 @@ impl TableService for NamedFiles {
             TableFormat::Parquet => data::Format::Parquet,
             TableFormat::Lines => data::Format::Lines,
         };
-        let table = data::open(path, member, format, Some(Arc::new(MediaCells(Arc::clone(&self.media))))).map_err(|error| data_error(&error))?;
+        let table = data::open(path, member, format, Some(Arc::new(MediaCells(Arc::clone(&self.media)))))
+            .map_err(|error| data_error(&error))?;
         Ok(Arc::new(OpenTable(Mutex::new(table))))
     }
 }

@@ -125,8 +125,12 @@ mod tests {
     use super::*;
 
     fn dispatch(index: u32, slots: &Arc<Slots>) -> Dispatch {
-        let request =
-            Outgoing { method: "GET".into(), path: "/".into(), headers: Vec::new(), body: Payload::default() };
+        let request = Outgoing {
+            method: "GET".into(),
+            path: "/".into(),
+            headers: Vec::new(),
+            body: Payload::default(),
+        };
         Dispatch { index, scheduled_ns: 0, released_ns: 0, request, slots: Arc::clone(slots) }
     }
 

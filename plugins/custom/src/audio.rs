@@ -158,10 +158,10 @@ impl CustomAudio {
     fn sound(&self, row: &Map<String, Value>, index: u64) -> Result<Media> {
         let source = match row.get("audio") {
             Some(Value::String(path)) => Source::file(PATH, path),
-            Some(Value::Object(sound)) => self.samples(sound.get("array"), sound.get("sampling_rate"), index)?,
-            Some(Value::Array(pair)) if pair.len() == 2 => {
-                self.samples(pair.first(), pair.get(1), index)?
+            Some(Value::Object(sound)) => {
+                self.samples(sound.get("array"), sound.get("sampling_rate"), index)?
             }
+            Some(Value::Array(pair)) if pair.len() == 2 => self.samples(pair.first(), pair.get(1), index)?,
             None => return Err(self.bad(index, "audio", "the row has no `audio`")),
             Some(_) => {
                 let what = "`audio` is neither a path, nor samples with their rate";
@@ -175,7 +175,8 @@ impl CustomAudio {
     fn samples(&self, values: Option<&Value>, rate: Option<&Value>, index: u64) -> Result<Source> {
         let rate = rate.and_then(Value::as_u64).and_then(|rate| u32::try_from(rate).ok());
         let rate_hz = rate.filter(|&rate| rate > 0);
-        let rate_hz = rate_hz.ok_or_else(|| self.bad(index, "audio", "the rate is no whole number above 0"))?;
+        let rate_hz =
+            rate_hz.ok_or_else(|| self.bad(index, "audio", "the rate is no whole number above 0"))?;
         let values: Option<Vec<f64>> =
             values.and_then(Value::as_array).and_then(|values| values.iter().map(Value::as_f64).collect());
         let values = values.ok_or_else(|| self.bad(index, "audio", "the samples are no list of numbers"))?;

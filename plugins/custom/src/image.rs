@@ -117,9 +117,11 @@ impl CustomImage {
                 self.rows.read(chunk, &["prompt", "image_files", "content"])?;
             let mut asks = Vec::with_capacity(read.len());
             for (row, &index) in read.iter().zip(chunk) {
-                asks.push(self.ask(row).map_err(|Wrong { column, error }| {
-                    error.at(self.rows.locate(index).column(column))
-                })?);
+                asks.push(
+                    self.ask(row).map_err(|Wrong { column, error }| {
+                        error.at(self.rows.locate(index).column(column))
+                    })?,
+                );
             }
             let texts: Vec<String> = asks.iter().map(|ask| ask.text.clone()).collect();
             let lengths = if has_tokenizer { tokenizer::count(&texts, true)? } else { vec![1; texts.len()] };
@@ -225,6 +227,8 @@ impl CustomImage {
             return Ok(rules::media(MediaKind::Image, text));
         }
         let held = media::hold(Source::file(PATH, text), Form::Png);
-        Ok(held.map_err(|error| Error { message: format!("Invalid image URL: {}", error.message), ..error })?.media())
+        Ok(held
+            .map_err(|error| Error { message: format!("Invalid image URL: {}", error.message), ..error })?
+            .media())
     }
 }

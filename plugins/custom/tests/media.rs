@@ -137,7 +137,8 @@ fn sounds_are_held_as_wav() {
 fn without_a_tokenizer_the_reference_client_sends_no_sound() {
     let attached = |compat| {
         let rows = vec![json!({"prompt": "p", "audio": "a.wav"})];
-        let host = Host::new().without_tokenizer().with_rows("path", rows).with_file("path", "a.wav", b"RIFF");
+        let host =
+            Host::new().without_tokenizer().with_rows("path", rows).with_file("path", "a.wav", b"RIFF");
         let run = run_on::<CustomAudio>(&host, json!({}), compat).unwrap();
         let turn = turns(&run)[0].clone();
         (turn.attachments.as_slice().len(), turn.prompt_tokens, turn.output_tokens)

@@ -199,16 +199,8 @@ fn refuse_without_effect(config: &Config, class: Class) -> Result<()> {
             classes::BLAZEDIT,
         ),
         ("bfcl_categories", config.bfcl_categories.is_some(), classes::BFCL),
-        (
-            "asr_min_audio_len_sec",
-            config.asr_min_audio_len_sec != usual.asr_min_audio_len_sec,
-            classes::ASR,
-        ),
-        (
-            "asr_max_audio_len_sec",
-            config.asr_max_audio_len_sec.is_some(),
-            classes::ASR,
-        ),
+        ("asr_min_audio_len_sec", config.asr_min_audio_len_sec != usual.asr_min_audio_len_sec, classes::ASR),
+        ("asr_max_audio_len_sec", config.asr_max_audio_len_sec.is_some(), classes::ASR),
     ];
     match given.iter().find(|(_, is_given, of)| *is_given && *of != class.name()) {
         None => Ok(()),

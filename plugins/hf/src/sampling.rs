@@ -7,9 +7,7 @@ use vbench_plugin::rules::{self, Validity};
 use vbench_plugin::tokenizer::{self, Chat};
 
 use crate::Config;
-use crate::classes::{
-    AnswerRule, Draft, Fault, Keep, MediaUse, Numbering, Output, Row, Template, TextClass,
-};
+use crate::classes::{AnswerRule, Draft, Fault, Keep, MediaUse, Numbering, Output, Row, Template, TextClass};
 use crate::media::{RowMedia, Taken};
 use crate::rows::{OrderedRows, Place};
 

@@ -265,7 +265,8 @@ fn videos_are_where_the_copy_is() {
 fn the_reference_client_sends_media_to_few_backends() {
     let run = |name: &str, backend: &str| {
         let config = json!({"path": "x.jsonl", "name": name, "disable_shuffle": true}).to_string();
-        let args = DatasetArgs { count: 0, compat: Compat::V0_33, backend: backend.into(), ..Default::default() };
+        let args =
+            DatasetArgs { count: 0, compat: Compat::V0_33, backend: backend.into(), ..Default::default() };
         Host::new().with_rows("path", vec![json!({})]).run_dataset::<HuggingFace>(&config, args)
     };
     let error = run("Lin-Chen/MMStar", "openai").unwrap_err();

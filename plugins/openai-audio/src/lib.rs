@@ -115,8 +115,9 @@ impl Audio {
             put("ignore_eos", "True".to_owned());
         }
         let overrides = match &request.overrides {
-            Some(json) => raw_object(json, "the sample's overrides")
-                .map_err(|error| Error::input(error.message))?,
+            Some(json) => {
+                raw_object(json, "the sample's overrides").map_err(|error| Error::input(error.message))?
+            }
             None => RawObject::new(),
         };
         for object in self.user_fields.iter().chain([&overrides]) {

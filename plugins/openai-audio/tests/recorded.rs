@@ -32,7 +32,8 @@ fn parts(backend: &TestBackend<Audio>, turn: Turn) -> Vec<[String; 4]> {
 /// Case `custom-audio-translations`.
 #[test]
 fn fields_come_after_the_file_in_the_reference_clients_order() {
-    let extra = r#"{"temperature": 0.0, "prompt": "x y", "list": [1, "a"], "obj": {"k": true}, "none": null}"#;
+    let extra =
+        r#"{"temperature": 0.0, "prompt": "x y", "list": [1, "a"], "obj": {"k": true}, "none": null}"#;
     let args = BackendArgs {
         endpoint: Some("/v1/audio/translations".into()),
         extra_body: extra.into(),

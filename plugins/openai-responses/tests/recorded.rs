@@ -145,7 +145,9 @@ fn inputs_are_texts_or_messages() {
     let image = Attachments::One(Media::new(MediaKind::Image, "https://a/b.png"));
     let turn = Turn::text("a", 1, 1).with_attachments(image);
     let input = |turn: Turn, compat| {
-        let Body::Bytes(body) = backend(compat).build(&request(turn)).unwrap().body else { panic!("not bytes") };
+        let Body::Bytes(body) = backend(compat).build(&request(turn)).unwrap().body else {
+            panic!("not bytes")
+        };
         serde_json::from_slice::<Value>(&body).unwrap()["input"].to_string()
     };
     assert_eq!(input(turn.clone(), Compat::V0_33), r#""a""#);

@@ -45,7 +45,12 @@ pub struct BucketConfig(Value);
 impl Default for BucketConfig {
     fn default() -> Self {
         let buckets = [("(256, 256, 1)", 0.5), ("(720, 1280, 1)", 0.5), ("(720, 1280, 16)", 0.0)];
-        Self(buckets.into_iter().map(|(key, probability)| (key.to_owned(), Value::from(probability))).collect())
+        Self(
+            buckets
+                .into_iter()
+                .map(|(key, probability)| (key.to_owned(), Value::from(probability)))
+                .collect(),
+        )
     }
 }
 
@@ -98,9 +103,10 @@ fn bucket(key: &str, probability: &Value) -> Result<Bucket> {
         return Err(wrong(&format!("the key `{key}` is no (height, width, frames)")));
     };
     let measure = |name: &str, value: i64| {
-        u32::try_from(value).ok().filter(|&value| value > 0).ok_or_else(|| {
-            wrong(&format!("the {name} of `{key}` is {value}, but has to be 1 or more"))
-        })
+        u32::try_from(value)
+            .ok()
+            .filter(|&value| value > 0)
+            .ok_or_else(|| wrong(&format!("the {name} of `{key}` is {value}, but has to be 1 or more")))
     };
     let (height, width, frames) =
         (measure("height", *height)?, measure("width", *width)?, measure("number of frames", *frames)?);
@@ -117,7 +123,8 @@ fn from_python(text: &str) -> Result<Map<String, Value>> {
         return Ok(object);
     }
     let unreadable = || wrong("cannot be read");
-    let inner = text.trim().strip_prefix('{').and_then(|text| text.strip_suffix('}')).ok_or_else(unreadable)?;
+    let inner =
+        text.trim().strip_prefix('{').and_then(|text| text.strip_suffix('}')).ok_or_else(unreadable)?;
     let mut object = Map::new();
     let mut rest = inner.trim();
     while !rest.is_empty() {
@@ -166,7 +173,16 @@ mod tests {
 
     #[test]
     fn what_is_no_bucket_is_refused() {
-        for text in ["", "{}", "{(1, 2): 1}", "{(1, 2, 0): 1}", "{(1, 2, 3)}", "{(1, 2, 3): x}", "{é)", "{'(1,2,3): 1}"] {
+        for text in [
+            "",
+            "{}",
+            "{(1, 2): 1}",
+            "{(1, 2, 0): 1}",
+            "{(1, 2, 3)}",
+            "{(1, 2, 3): x}",
+            "{é)",
+            "{'(1,2,3): 1}",
+        ] {
             assert_eq!(buckets(text.into()).unwrap_err().config_key.as_deref(), Some(KEY), "{text}");
         }
         assert!(buckets(json!([1])).is_err());

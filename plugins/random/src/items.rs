@@ -183,7 +183,10 @@ mod tests {
         let key = |result: Result<Items>| result.err().unwrap().config_key.unwrap();
         let image = [bucket(1, 1.0)];
         assert_eq!(key(items(&image, json!({"video": 1}), 1, 0.0)), "limit_mm_per_prompt");
-        assert_eq!(key(items(&[bucket(3, 0.0), bucket(1, 1.0)], json!({"image": 1}), 1, 0.0)), "limit_mm_per_prompt");
+        assert_eq!(
+            key(items(&[bucket(3, 0.0), bucket(1, 1.0)], json!({"image": 1}), 1, 0.0)),
+            "limit_mm_per_prompt"
+        );
         assert_eq!(key(items(&[bucket(1, -1.0)], json!({"image": 1}), 1, 0.0)), "bucket_config");
         assert_eq!(key(items(&[bucket(1, 0.0)], json!({"image": 1}), 1, 0.0)), "bucket_config");
         assert_eq!(key(items(&image, json!({"image": 1}), 2, 0.0)), "base_items_per_request");

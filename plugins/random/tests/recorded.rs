@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokenizers::Tokenizer;
 use vbench_plugin::generators::NumpyRandomState;
+use vbench_plugin::media::Source;
 use vbench_plugin::prelude::*;
 use vbench_plugin::testing::{DatasetArgs, DatasetRun, Host, HostTokenizer};
 use vbench_plugin::tokenizer::Info;
-use vbench_plugin::media::Source;
 use vbench_plugin_random::{PrefixRepetition, Random, RandomMm, RandomRerank};
 
 /// A tokenizer of `tests/fixtures/tokenizers`, which has no named specials

@@ -219,11 +219,9 @@ impl From<media::Source> for MediaSource {
                 frames: pixels.frames,
                 rgb: pixels.rgb,
             },
-            media::Source::Samples(samples) => Self::Samples {
-                rate_hz: samples.rate_hz,
-                channels: samples.channels,
-                values: samples.values,
-            },
+            media::Source::Samples(samples) => {
+                Self::Samples { rate_hz: samples.rate_hz, channels: samples.channels, values: samples.values }
+            }
         }
     }
 }
@@ -261,7 +259,10 @@ impl From<Medium> for media::Medium {
 }
 
 impl media::Host for Sandbox {
-    fn hold(&mut self, items: Vec<media::Item>) -> wasmtime::Result<Vec<Result<media::Medium, types::Error>>> {
+    fn hold(
+        &mut self,
+        items: Vec<media::Item>,
+    ) -> wasmtime::Result<Vec<Result<media::Medium, types::Error>>> {
         Ok(self.serve(|services| {
             let hold = |item: media::Item| {
                 let Some(media) = &services.media else {

@@ -39,10 +39,6 @@ fn draft(row: &Row<'_>, _: &Config, _: Compat) -> Result<Option<Draft>, Fault> {
         })
         .collect();
     let text = format!("{question} {}", choices.join(" "));
-    let medium = RowMedium {
-        column: "video",
-        kind: MediaKind::Video,
-        value: row.text("video")?.into(),
-    };
+    let medium = RowMedium { column: "video", kind: MediaKind::Video, value: row.text("video")?.into() };
     Ok(Some(Draft::user(text).with_medium(Some(medium))))
 }

@@ -208,9 +208,10 @@ pub(crate) mod media {
             Source::Bytes(bytes) => (by_magic(bytes), bytes.len()),
             Source::File(file) => {
                 let key = (file.config_key.clone(), Some(file.path.clone()));
-                let bytes = host.files.get(&key).ok_or_else(|| {
-                    Error::input(format!("`{}`: cannot be read: no such file", file.path))
-                })?;
+                let bytes = host
+                    .files
+                    .get(&key)
+                    .ok_or_else(|| Error::input(format!("`{}`: cannot be read: no such file", file.path)))?;
                 (by_magic(bytes), bytes.len())
             }
             Source::Held(reference) => {
