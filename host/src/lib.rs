@@ -15,6 +15,7 @@ pub mod clock;
 pub mod data;
 pub mod extract;
 pub mod fault;
+pub mod media;
 pub mod metrics;
 pub mod mock;
 pub mod plot;

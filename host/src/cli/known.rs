@@ -14,8 +14,6 @@ pub enum Owner {
     HostLater,
     /// A plugin that declares it in its schema.
     Plugin,
-    /// A plugin that does not exist yet. Any plugin may declare the flag.
-    PluginLater,
 }
 
 /// How the reference client reads a flag's words.
@@ -138,7 +136,7 @@ pub const SERVE: &[Known] = &[
     known("enable_multimodal_chat", Owner::Plugin, Kind::Switch, Literal::False),
     known("disable_shuffle", Owner::Plugin, Kind::Switch, Literal::False),
     known("custom_output_len", Owner::Plugin, Kind::Int, Literal::Int(256)),
-    known("custom_ensure_client_side_data", Owner::PluginLater, Kind::Switch, Literal::False),
+    known("custom_ensure_client_side_data", Owner::Plugin, Kind::Switch, Literal::False),
     known("spec_bench_output_len", Owner::Plugin, Kind::Int, Literal::Int(256)),
     known("spec_bench_category", Owner::Plugin, Kind::Text, Literal::None),
     known("sharegpt_output_len", Owner::Plugin, Kind::Int, Literal::None),
@@ -150,25 +148,25 @@ pub const SERVE: &[Known] = &[
     known("timed_trace_label_hash_ids", Owner::Plugin, Kind::Text, Literal::Text("hash_ids")),
     known("blazedit_min_distance", Owner::Plugin, Kind::Float, Literal::Float(0.0)),
     known("blazedit_max_distance", Owner::Plugin, Kind::Float, Literal::Float(1.0)),
-    known("asr_max_audio_len_sec", Owner::PluginLater, Kind::Float, Literal::Float(f64::INFINITY)),
-    known("asr_min_audio_len_sec", Owner::PluginLater, Kind::Float, Literal::Float(0.0)),
+    known("asr_max_audio_len_sec", Owner::Plugin, Kind::Float, Literal::Float(f64::INFINITY)),
+    known("asr_min_audio_len_sec", Owner::Plugin, Kind::Float, Literal::Float(0.0)),
     known("random_input_len", Owner::Plugin, Kind::Int, Literal::Int(1024)),
     known("random_output_len", Owner::Plugin, Kind::Int, Literal::Int(128)),
     known("random_range_ratio", Owner::Plugin, Kind::Text, Literal::Text("0.0")),
     known("random_prefix_len", Owner::Plugin, Kind::Int, Literal::Int(0)),
     known("random_batch_size", Owner::Plugin, Kind::Int, Literal::Int(1)),
     known("no_reranker", Owner::Plugin, Kind::Switch, Literal::False),
-    known("random_mm_base_items_per_request", Owner::PluginLater, Kind::Int, Literal::Int(1)),
-    known("random_mm_num_mm_items_range_ratio", Owner::PluginLater, Kind::Float, Literal::Float(0.0)),
+    known("random_mm_base_items_per_request", Owner::Plugin, Kind::Int, Literal::Int(1)),
+    known("random_mm_num_mm_items_range_ratio", Owner::Plugin, Kind::Float, Literal::Float(0.0)),
     known(
         "random_mm_limit_mm_per_prompt",
-        Owner::PluginLater,
+        Owner::Plugin,
         Kind::Json,
         Literal::Object { python: "{'image': 255, 'video': 1}", json: r#"{"image":255,"video":1}"# },
     ),
     known(
         "random_mm_bucket_config",
-        Owner::PluginLater,
+        Owner::Plugin,
         Kind::Json,
         Literal::Object {
             python: "{(256, 256, 1): 0.5, (720, 1280, 1): 0.5, (720, 1280, 16): 0.0}",
@@ -179,7 +177,7 @@ pub const SERVE: &[Known] = &[
     known("hf_split", Owner::Plugin, Kind::Text, Literal::None),
     known("hf_name", Owner::Plugin, Kind::Text, Literal::None),
     known("hf_output_len", Owner::Plugin, Kind::Int, Literal::None),
-    known("bfcl_categories", Owner::PluginLater, Kind::Text, Literal::None),
+    known("bfcl_categories", Owner::Plugin, Kind::Text, Literal::None),
     known("prefix_repetition_prefix_len", Owner::Plugin, Kind::Int, Literal::Int(256)),
     known("prefix_repetition_suffix_len", Owner::Plugin, Kind::Int, Literal::Int(256)),
     known("prefix_repetition_num_prefixes", Owner::Plugin, Kind::Int, Literal::Int(10)),

@@ -97,6 +97,8 @@ pub struct DatasetPlan {
     pub config: Value,
     /// Files that the plugin may read.
     pub grants: Vec<PathGrant>,
+    /// Folders that media may come from, beside those of these files.
+    pub media_folders: Vec<PathBuf>,
 }
 
 /// How requests are written and read.

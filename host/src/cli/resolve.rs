@@ -88,6 +88,7 @@ pub(super) fn plan(
         plugin: plugins.offer(dataset).plugin.clone(),
         config: configured.config,
         grants: configured.grants,
+        media_folders: args.dataset.allowed_local_media_path.clone(),
     };
     let backend_plan = backend_plan(&args, plugins, backend, given, &mut warnings)?;
     let sla = criteria

@@ -109,6 +109,9 @@ pub(super) struct DatasetArgs {
     /// First part of request ids [default: bench-<8 hex digits>-]
     #[arg(long, value_name = "PREFIX")]
     pub(super) request_id_prefix: Option<String>,
+    /// Folder whose images and sounds a dataset may send, beside that of its own file; may be repeated
+    #[arg(long, value_name = "DIR")]
+    pub(super) allowed_local_media_path: Vec<PathBuf>,
 }
 
 /// When requests go out.

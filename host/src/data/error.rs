@@ -188,8 +188,8 @@ pub enum Problem {
     /// The Parquet decoder gave up without an error.
     #[error("the Parquet decoder failed; the file is damaged or uses a type that is not supported ({0})")]
     ParquetPanic(String),
-    /// A column of bytes was asked for.
-    #[error("binary column `{0}` is not available to plugins yet")]
+    /// A column of bytes was asked for, and nothing takes them.
+    #[error("binary column `{0}` has no place to go to")]
     BinaryColumn(String),
     /// The file is not what it was when it was opened.
     #[error("the file was changed while it was in use")]

@@ -31,6 +31,12 @@ pub use open::{Format, open, open_file, open_member};
 
 use rows::Rows;
 
+/// Takes the bytes of a cell and gives a text that stands for them in its row.
+pub trait Cells: Send + Sync {
+    /// Called for cells of rows that were asked for only.
+    fn put(&self, bytes: bytes::Bytes) -> String;
+}
+
 /// The rows of one file.
 ///
 /// A row is JSON text. Text files give it as it stands in the file: numbers
@@ -74,11 +80,13 @@ impl Table {
     ///
     /// With `columns` a row has these keys only, in the order asked for, and
     /// without those that it does not have; the last of duplicate keys wins.
-    /// Without, it has all, save the binary columns of a Parquet file.
+    /// Without, it has all, save the binary columns of a Parquet file that was
+    /// opened without [`Cells`] to put them in.
     ///
     /// # Errors
     /// An index beyond the last row; a row that is not valid, or no object
-    /// while columns are asked for; a binary column asked for by name; more
+    /// while columns are asked for; a binary column asked for by
+    /// name without a place for its cells; more
     /// than 128 MiB in one call; a file that changed or cannot be read.
     pub fn read(&mut self, indices: &[u64], columns: &[String]) -> Result<Vec<String>, DataError> {
         self.rows.read(indices, columns)

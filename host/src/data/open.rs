@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Component, Path};
+use std::sync::Arc;
 
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, File, OpenOptions, OpenOptionsExt};
@@ -9,7 +10,7 @@ use rustix::fs::{FileType, OFlags};
 
 use super::error::{At, DataError, Problem};
 use super::source::{CHUNK_BYTES, Source};
-use super::{Table, csv, json_array, json_lines, lines, parquet};
+use super::{Cells, Table, csv, json_array, json_lines, lines, parquet};
 
 /// How a file holds its rows; the contract's `format`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -31,24 +32,30 @@ pub enum Format {
 }
 
 /// Opens the file at `user_path`, or the file `member` inside that directory.
+/// `cells` takes the bytes of binary cells; without it they are not available.
 ///
 /// A member is relative, has no `..`, and cannot leave the directory through a
 /// symbolic link.
 ///
 /// # Errors
 /// Whatever keeps the file from being opened and indexed; see [`Problem`].
-pub fn open(user_path: &Path, member: Option<&str>, format: Format) -> Result<Table, DataError> {
+pub fn open(
+    user_path: &Path,
+    member: Option<&str>,
+    format: Format,
+    cells: Option<Arc<dyn Cells>>,
+) -> Result<Table, DataError> {
     let name = user_path.to_string_lossy();
     match member {
         None => {
             let file = File::open_ambient_with(user_path, &options(), ambient_authority())
                 .map_err(|error| open_error(&name, error))?;
-            open_file(file, &name, format)
+            open_file(file, &name, format, cells)
         }
         Some(member) => {
             let dir = Dir::open_ambient_dir(user_path, ambient_authority())
                 .map_err(|error| open_error(&name, error))?;
-            open_member(&dir, member, &name, format)
+            open_member(&dir, member, &name, format, cells)
         }
     }
 }
@@ -57,7 +64,13 @@ pub fn open(user_path: &Path, member: Option<&str>, format: Format) -> Result<Ta
 ///
 /// # Errors
 /// As [`open`].
-pub fn open_member(dir: &Dir, member: &str, dir_name: &str, format: Format) -> Result<Table, DataError> {
+pub fn open_member(
+    dir: &Dir,
+    member: &str,
+    dir_name: &str,
+    format: Format,
+    cells: Option<Arc<dyn Cells>>,
+) -> Result<Table, DataError> {
     let name = Path::new(dir_name).join(member.trim_start_matches('/')).to_string_lossy().into_owned();
     let mut components = Path::new(member).components().peekable();
     let plain = components.peek().is_some()
@@ -67,14 +80,19 @@ pub fn open_member(dir: &Dir, member: &str, dir_name: &str, format: Format) -> R
         return Err(DataError::new(&name, At::NOWHERE, Problem::Member));
     }
     let file = dir.open_with(member, &options()).map_err(|error| open_error(&name, error))?;
-    open_file(file, &name, format)
+    open_file(file, &name, format, cells)
 }
 
 /// Reads from a file that is open already, which the user called `name`.
 ///
 /// # Errors
 /// As [`open`].
-pub fn open_file(file: File, name: &str, format: Format) -> Result<Table, DataError> {
+pub fn open_file(
+    file: File,
+    name: &str,
+    format: Format,
+    cells: Option<Arc<dyn Cells>>,
+) -> Result<Table, DataError> {
     let fault = |problem| DataError::new(name, At::NOWHERE, problem);
     let file = file.into_std();
     let status = rustix::fs::fstat(&file).map_err(|error| fault(Problem::Read(error.into())))?;
@@ -94,7 +112,7 @@ pub fn open_file(file: File, name: &str, format: Format) -> Result<Table, DataEr
     Ok(Table::new(match format {
         Format::Json => Box::new(json_array::open(source, CHUNK_BYTES)?),
         Format::Csv => Box::new(csv::open(source, CHUNK_BYTES)?),
-        Format::Parquet => Box::new(parquet::open(source)?),
+        Format::Parquet => Box::new(parquet::open(source, cells)?),
         Format::Lines => Box::new(lines::open(source, CHUNK_BYTES)?),
         Format::Jsonl | Format::Auto => Box::new(json_lines::open(source, CHUNK_BYTES)?),
     }))
@@ -140,7 +158,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     fn message(path: &Path, member: Option<&str>) -> String {
-        let text = open(path, member, Format::Auto).map(|_| ()).unwrap_err().to_string();
+        let text = open(path, member, Format::Auto, None).map(|_| ()).unwrap_err().to_string();
         match path.to_str() {
             Some(path) => text.replace(path, "PATH"),
             None => text,
@@ -154,7 +172,7 @@ mod tests {
         fs::write(dir.path().join("sub/a.JSONL"), "1\n2\n").unwrap();
         symlink("sub/a.JSONL", dir.path().join("link.jsonl")).unwrap();
         let file = dir.path().join("sub/a.JSONL");
-        assert_eq!(open(&file, None, Format::Auto).unwrap().count(), 2);
+        assert_eq!(open(&file, None, Format::Auto, None).unwrap().count(), 2);
         let mut table = open(dir.path(), Some("./sub/a.JSONL"), Format::Auto)
             .or_else(|_| open(dir.path(), Some("sub/a.JSONL"), Format::Lines))
             .unwrap();
@@ -175,11 +193,11 @@ mod tests {
         symlink("../secret.txt", inner.join("link.txt")).unwrap();
         symlink(dir.path().join("secret.txt"), inner.join("absolute.txt")).unwrap();
         for member in ["../secret.txt", "/etc/passwd", "", ".", "a/../b.txt", "a\0.txt"] {
-            let error = open(&inner, Some(member), Format::Lines).map(|_| ()).unwrap_err();
+            let error = open(&inner, Some(member), Format::Lines, None).map(|_| ()).unwrap_err();
             assert!(matches!(error.problem, Problem::Member), "{member:?}: {error}");
         }
         for member in ["link.txt", "absolute.txt"] {
-            let error = open(&inner, Some(member), Format::Auto).map(|_| ()).unwrap_err();
+            let error = open(&inner, Some(member), Format::Auto, None).map(|_| ()).unwrap_err();
             assert!(matches!(error.problem, Problem::Outside), "{member}: {error}");
         }
     }
@@ -231,7 +249,7 @@ mod tests {
         ] {
             let path = dir.path().join(name);
             fs::write(&path, text).unwrap();
-            let mut table = open(&path, None, Format::Auto).unwrap();
+            let mut table = open(&path, None, Format::Auto, None).unwrap();
             fs::write(&path, &text[..3]).unwrap();
             let error = table.read(&[0, 1], &[]).unwrap_err();
             assert!(matches!(error.problem, Problem::Changed), "{name}: {error}");
@@ -253,7 +271,7 @@ mod tests {
             fs::write(&path, text).unwrap();
             // A hole, so nothing is written.
             fs::OpenOptions::new().append(true).open(&path).unwrap().set_len(80 << 20).unwrap();
-            let error = open(&path, None, Format::Auto).map(|_| ()).unwrap_err();
+            let error = open(&path, None, Format::Auto, None).map(|_| ()).unwrap_err();
             assert!(matches!(error.problem, Problem::RowTooLong { .. }), "{error}");
             assert_eq!(error.at.line, Some(2), "{error}");
         }

@@ -17,7 +17,9 @@ use parquet::file::reader::{ChunkReader, FileReader, Length};
 use parquet::file::serialized_reader::SerializedFileReader;
 use parquet::record::{Field, Row};
 use parquet::schema::types::{Type, TypePtr};
+use serde_json::Value;
 
+use super::Cells;
 use super::error::{At, DataError, Problem};
 use super::offsets::{MAX_ROW_BYTES, MAX_ROWS, too_long};
 use super::parquet_footer::check_schema_depth;
@@ -36,17 +38,23 @@ pub(super) struct ParquetRows {
     source: Arc<Source>,
     reader: SerializedFileReader<Positioned>,
     fields: Vec<TypePtr>,
+    /// Where the bytes of binary cells go; none means that they are not available.
+    cells: Option<Arc<dyn Cells>>,
     /// The first row of every group, then the number of rows.
     group_starts: Vec<u64>,
     cache: Cache,
 }
 
 /// Opens a Parquet file and reads its footer.
-pub(super) fn open(source: Source) -> Result<ParquetRows, DataError> {
-    open_with_cache(source, CACHE_BYTES)
+pub(super) fn open(source: Source, cells: Option<Arc<dyn Cells>>) -> Result<ParquetRows, DataError> {
+    open_with_cache(source, cells, CACHE_BYTES)
 }
 
-fn open_with_cache(source: Source, cache_bytes: usize) -> Result<ParquetRows, DataError> {
+fn open_with_cache(
+    source: Source,
+    cells: Option<Arc<dyn Cells>>,
+    cache_bytes: usize,
+) -> Result<ParquetRows, DataError> {
     let fault = |problem| source.error(At::NOWHERE, problem);
     if source.size() == 0 {
         return Err(fault(Problem::Empty));
@@ -73,7 +81,7 @@ fn open_with_cache(source: Source, cache_bytes: usize) -> Result<ParquetRows, Da
         }
         group_starts.push(count);
     }
-    Ok(ParquetRows { source, reader, fields, group_starts, cache: Cache::new(cache_bytes) })
+    Ok(ParquetRows { source, reader, fields, cells, group_starts, cache: Cache::new(cache_bytes) })
 }
 
 /// Refuses a footer that is longer than the file or than what is held in
@@ -185,17 +193,31 @@ fn binary_leaf(field: &Type) -> Option<String> {
     binary.then(|| field.name().to_owned())
 }
 
+/// A cell as JSON, its bytes put away.
+fn json(field: &Field, cells: Option<&dyn Cells>) -> Value {
+    match (field, cells) {
+        (Field::Bytes(bytes), Some(cells)) => cells.put(Bytes::copy_from_slice(bytes.data())).into(),
+        (Field::Group(row), Some(_)) => {
+            row.get_column_iter().map(|(name, field)| (name.clone(), json(field, cells))).collect()
+        }
+        (Field::ListInternal(list), Some(_)) => {
+            list.elements().iter().map(|field| json(field, cells)).collect()
+        }
+        _ => field.to_json_value(),
+    }
+}
+
 impl ParquetRows {
     /// Top-level fields that an answer has, in its order.
     fn wanted(&self, columns: &[String]) -> Result<Vec<usize>, DataError> {
         if columns.is_empty() {
-            let readable = |at: &usize| binary_leaf(&self.fields[*at]).is_none();
+            let readable = |at: &usize| self.cells.is_some() || binary_leaf(&self.fields[*at]).is_none();
             return Ok((0..self.fields.len()).filter(readable).collect());
         }
         let mut wanted = Vec::new();
         for column in row::distinct(columns) {
             let Some(at) = self.field(&column) else { continue };
-            if let Some(path) = binary_leaf(&self.fields[at]) {
+            if let Some(path) = binary_leaf(&self.fields[at]).filter(|_| self.cells.is_none()) {
                 return Err(self.source.error(At::NOWHERE, Problem::BinaryColumn(path)));
             }
             wanted.push(at);
@@ -252,7 +274,8 @@ impl ParquetRows {
             let name = self.fields[*field].name();
             let value = row.and_then(|row| row.get_column_iter().find(|(column, _)| *column == name));
             if let Some((_, value)) = value {
-                row::push_field(&mut object, &row::quoted(name), &value.to_json_value().to_string());
+                let value = json(value, self.cells.as_deref());
+                row::push_field(&mut object, &row::quoted(name), &value.to_string());
             }
         }
         object.push('}');
@@ -300,7 +323,9 @@ impl Rows for ParquetRows {
                 }
                 continue;
             }
-            let mut kept = self.may_fit(group, &wanted).then(Vec::new);
+            // Bytes of rows that nobody asked for are not to be put away.
+            let textual = wanted.iter().all(|&field| binary_leaf(&self.fields[field]).is_none());
+            let mut kept = (textual && self.may_fit(group, &wanted)).then(Vec::new);
             let mut kept_bytes = 0;
             let mut over = None;
             self.decode(group, &wanted, |index, row| {
@@ -447,7 +472,7 @@ mod tests {
     fn any_order_with_any_cache() {
         let order = [25, 3, 3, 39, 0, 10, 9, 30, 24];
         for cache_bytes in [0, 400, 1 << 20] {
-            let mut table = open_with_cache(source(&numbered(4)), cache_bytes).unwrap();
+            let mut table = open_with_cache(source(&numbered(4)), None, cache_bytes).unwrap();
             assert_eq!(table.count(), 40);
             for _ in 0..2 {
                 assert_eq!(table.read(&order, &[]).unwrap(), order.map(row));
@@ -474,11 +499,11 @@ mod tests {
 
     #[test]
     fn binary_columns_are_refused_by_name_only() {
-        let mut table = open(source(&numbered(1))).unwrap();
+        let mut table = open(source(&numbered(1), None)).unwrap();
         assert_eq!(table.columns().unwrap(), ["id", "text", "raw"]);
         assert_eq!(
             table.read(&[0], &["raw".into()]).unwrap_err().to_string(),
-            "`file`: binary column `raw` is not available to plugins yet"
+            "`file`: binary column `raw` has no place to go to"
         );
         assert_eq!(table.lengths("raw").unwrap(), [-1; 10]);
         assert_eq!(table.lengths("id").unwrap(), [-1; 10]);
@@ -487,7 +512,7 @@ mod tests {
 
     #[test]
     fn nested_values_of_reference_files() {
-        let mut table = open(source(&fixture("llava.parquet"))).unwrap();
+        let mut table = open(source(&fixture("llava.parquet"), None)).unwrap();
         let columns = table.columns().unwrap();
         assert!(columns.contains(&"conversations".to_owned()), "{columns:?}");
         let rows = table.read(&[0], &["conversations".into()]).unwrap();
@@ -496,7 +521,7 @@ mod tests {
         let lengths = table.lengths("conversations").unwrap();
         assert_eq!(lengths[0], row["conversations"].as_array().unwrap().len() as i64);
         let error = table.read(&[0], &["image".into()]).unwrap_err().to_string();
-        assert_eq!(error, "`file`: binary column `image.bytes` is not available to plugins yet");
+        assert_eq!(error, "`file`: binary column `image.bytes` has no place to go to");
     }
 
     #[test]
@@ -514,13 +539,13 @@ mod tests {
                 "`file`: not a valid Parquet file: the length of its footer is wrong",
             ),
         ] {
-            assert_eq!(open(source(bytes)).map(|_| ()).unwrap_err().to_string(), message);
+            assert_eq!(open(source(bytes), None).map(|_| ()).unwrap_err().to_string(), message);
         }
     }
 
     /// Everything that can be asked of a file; errors are fine.
     fn exercise(bytes: &[u8]) {
-        if let Ok(mut table) = open(source(bytes)) {
+        if let Ok(mut table) = open(source(bytes), None) {
             let count = table.count().min(1000);
             let all: Vec<u64> = (0..count).rev().collect();
             let _ = table.read(&all, &[]);

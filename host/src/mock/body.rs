@@ -8,7 +8,7 @@ use super::prompt::{Inputs, Messages, Prompt};
 
 /// Tokens of an answer if the request names no number: OpenAI's default for
 /// completions, taken for all others as well.
-const DEFAULT_TOKENS: u64 = 16;
+pub(super) const DEFAULT_TOKENS: u64 = 16;
 
 /// A request for an answer that takes its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,7 +10,8 @@
 //! - `server`: the handle ([`MockServer`]); `event_loop`: sockets and timers;
 //!   `accept`, `alarm`: two pieces of it;
 //! - `connection`: buffers of one connection; `http`, `chunked`: reading requests;
-//! - `service`: endpoints; `body`, `prompt`: what a request asks for;
+//! - `service`: endpoints; `body`, `prompt`: what a request asks for; `audio`:
+//!   the same of a form with a sound;
 //!   `prefix_cache`, `counters`: what `/metrics` shows;
 //! - `api`: how each API writes its answers;
 //! - `batch`: who generates and who waits; `generation`: the schedule of one
@@ -34,6 +35,7 @@ mod alarm;
 mod answer;
 mod api;
 mod args;
+mod audio;
 mod batch;
 mod body;
 mod chunked;

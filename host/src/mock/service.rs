@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::answer::Reply;
 use super::api::Api;
+use super::audio;
 use super::batch::Batch;
 use super::body::{DetokenizeRequest, GenerationRequest, TokenizeRequest};
 use super::counters::Counters;
@@ -52,6 +53,9 @@ impl Service {
                 content_type: "text/plain; version=0.0.4; charset=utf-8",
                 body: self.counters.render(&self.model, batch.running(), batch.waiting()).into_bytes(),
             },
+            ("POST", path) if audio::PATHS.contains(&path) => {
+                return audio::parse(body).map(Action::Generate);
+            }
             ("POST", "/tokenize") => tokenize(body)?,
             ("POST", "/detokenize") => detokenize(body)?,
             ("POST", "/reset_prefix_cache") => {
@@ -62,7 +66,7 @@ impl Service {
             ("POST", "/reset_mm_cache" | "/reset_encoder_cache" | "/start_profile" | "/stop_profile") => {
                 Reply::empty()
             }
-            (method, path) if api.is_some() || KNOWN.contains(&path) => {
+            (method, path) if api.is_some() || KNOWN.contains(&path) || audio::PATHS.contains(&path) => {
                 return Err(Refusal::new(405, format!("method {method} not allowed for {path}")));
             }
             (_, path) => return Err(Refusal::new(404, format!("no such endpoint: {path}"))),

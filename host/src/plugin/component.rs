@@ -240,7 +240,7 @@ fn access(name: &str, roles: &[Role]) -> Result<Access, String> {
     };
     match (parsed.package, parsed.interface) {
         ("vbench:plugin", "log" | "types") => Ok(Access::Contract),
-        ("vbench:plugin", "tokenizer" | "table") => for_role(Role::Dataset),
+        ("vbench:plugin", "tokenizer" | "table" | "media") => for_role(Role::Dataset),
         ("vbench:plugin", "results") => for_role(Role::Sla),
         ("vbench:plugin", _) => Err(format!("this vbench does not have (it has plugin API {SUPPORTED})")),
         // WASI 0.3 is another thing under the same names.

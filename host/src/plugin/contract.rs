@@ -154,6 +154,17 @@ pub enum Attachments {
     Many(Vec<Media>),
 }
 
+impl Attachments {
+    /// The pieces, however many there are.
+    pub fn as_slice(&self) -> &[Media] {
+        match self {
+            Self::None => &[],
+            Self::One(media) => std::slice::from_ref(media),
+            Self::Many(media) => media,
+        }
+    }
+}
+
 /// What is asked of the model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Prompt {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::contract::{ContractError, Json, Location};
+use super::contract::{ContractError, Json, Location, MediaKind};
 
 /// Facts of a tokenizer that sampling depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,6 +121,84 @@ pub trait TableRows: Send + Sync {
     fn locate(&self, index: u64) -> Location;
 }
 
+/// Where a medium comes from; see the contract's `media`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MediaSource {
+    /// The bytes of a file.
+    Bytes(Vec<u8>),
+    /// A file that the user's data name.
+    File {
+        /// The option whose path holds those data.
+        config_key: String,
+        /// As the data have it.
+        path: String,
+    },
+    /// A reference to what the host holds.
+    Held(String),
+    /// A picture, or the frames of a film.
+    Pixels {
+        /// In pixels.
+        width: u32,
+        /// In pixels.
+        height: u32,
+        /// 1 for a picture.
+        frames: u32,
+        /// `width * height * frames * 3` bytes, if the plugin is right.
+        rgb: Vec<u8>,
+    },
+    /// A sound.
+    Samples {
+        /// Samples of a channel in a second.
+        rate_hz: u32,
+        /// Channels.
+        channels: u32,
+        /// Amplitudes from -1 to 1, those of all channels at one moment together.
+        values: Vec<f64>,
+    },
+}
+
+/// How a medium is to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MediaForm {
+    /// As it is.
+    Unchanged,
+    /// An image as JPEG.
+    Jpeg,
+    /// An image as PNG.
+    Png,
+    /// Frames as MP4.
+    Mp4,
+    /// A sound as WAV.
+    Wav,
+}
+
+/// What the host holds, and what it knows of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Medium {
+    /// Goes where the address of the medium belongs.
+    pub reference: String,
+    /// What it is.
+    pub kind: MediaKind,
+    /// MIME type of the bytes that will be sent.
+    pub mime_type: String,
+    /// Their number.
+    pub size_bytes: u64,
+    /// In pixels, of images.
+    pub width: Option<u32>,
+    /// In pixels, of images.
+    pub height: Option<u32>,
+    /// Of sounds.
+    pub duration_s: Option<f64>,
+    /// JSON object of what else is known.
+    pub details: Json,
+}
+
+/// Holds the media of one opened dataset.
+pub trait MediaService: Send + Sync {
+    /// Takes a medium, in the form in which it is to be sent.
+    fn hold(&self, source: MediaSource, form: MediaForm) -> Result<Medium, ContractError>;
+}
+
 /// A finished run, as criteria see it.
 pub trait RunView: Send + Sync {
     /// A number of the result file by its key.
@@ -138,6 +216,8 @@ pub struct Services {
     pub tokenizer: Option<Arc<dyn TokenizerService>>,
     /// None when the user named no file.
     pub tables: Option<Arc<dyn TableService>>,
+    /// None where nothing can hold media.
+    pub media: Option<Arc<dyn MediaService>>,
 }
 
 /// How loud a plugin's message is.

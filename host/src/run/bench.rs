@@ -13,6 +13,7 @@ use crate::cli::{Compat, ServePlan};
 use crate::extract::plan::ReadyPlan;
 use crate::extract::{Cutting, Dialect, Method, Origin, Progress, RequestMeta};
 use crate::fault::Fault;
+use crate::media::Store;
 use crate::plugin::contract::{BackendArgs, RequestIn};
 use crate::plugin::{BackendClient, Identity, Plugins};
 use crate::wire::{Arrival, Framing, GeneralOptions, LaneReport, Target, TargetError, Wire, WireOptions};
@@ -41,6 +42,7 @@ impl<'a> Bench<'a> {
         plugins: &'a Plugins,
         backend_args: BackendArgs,
         authorization: Option<String>,
+        media: Arc<Store>,
         stop: Arc<AtomicBool>,
     ) -> Result<Self, Fault> {
         let mut client = plugins.open_backend(&plan.backend.name, backend_args.clone())?;
@@ -76,7 +78,7 @@ impl<'a> Bench<'a> {
             url: format!("{}{}", plan.target.base_url, endpoint.path),
             framing: endpoint.framing,
         });
-        let envelope = Envelope { endpoint, authorization, user_headers: plan.target.headers.clone() };
+        let envelope = Envelope { endpoint, authorization, user_headers: plan.target.headers.clone(), media };
         Ok(Self {
             plugins,
             backend: plan.backend.name.clone(),
@@ -138,12 +140,14 @@ impl<'a> Bench<'a> {
             Some(plan) => (Method::Plan(Box::new(ReadyPlan::new(plan))), None),
             None => (Method::Plugin, Some(self.open_client()?)),
         };
-        let (requests, input_sequences, writer) = ahead.into_parts();
+        let (requests, written, writer) = ahead.into_parts();
         let mut metas = metas;
         let meta = |index: u32| {
             let at = index as usize;
             let mut meta = metas.get_mut(at).map(std::mem::take).unwrap_or_default();
-            meta.input_sequences = input_sequences.get(at).map_or(1, |n| n.load(Ordering::Relaxed));
+            if let Some(written) = written.get(at) {
+                written.complete(&mut meta);
+            }
             meta
         };
         let outcome = Phase {

@@ -5,22 +5,24 @@
 //! that gives way to those that keep the time.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
 use anyhow::anyhow;
-use bytes::Bytes;
 
+use super::multipart;
 use crate::extract::RequestMeta;
 use crate::fault::Fault;
+use crate::media::{self, Store};
 use crate::plugin::BackendClient;
 use crate::plugin::contract::{Body, Endpoint, RequestIn, RequestOut, Sample};
-use crate::wire::Outgoing;
+use crate::wire::{Outgoing, Payload};
 
 /// Requests written in one call of the plugin.
 const BATCH: usize = 64;
-/// Written requests may wait up to this much in all.
+/// Written requests may wait up to this much in all. Media do not count: they
+/// are held from sampling on, and requests share them.
 const AHEAD_BYTES: usize = 256 << 20;
 /// How much nicer the writing thread is once the run may begin.
 const WRITER_NICENESS: i32 = 10;
@@ -34,14 +36,66 @@ pub struct Envelope {
     pub authorization: Option<String>,
     /// The user's headers, which win over all but the request id.
     pub user_headers: Vec<(String, String)>,
+    /// The media that bodies refer to.
+    pub media: Arc<Store>,
+}
+
+/// A request that is ready, and what the results need to know of it.
+struct Sealed {
+    request: Outgoing,
+    input_sequences: u32,
+    audio_s: f64,
+}
+
+/// What is known of a request once it is written, by its place. Until then it
+/// holds one input and no sound.
+#[derive(Debug)]
+pub struct Written {
+    input_sequences: AtomicU32,
+    audio_s_bits: AtomicU64,
+}
+
+impl Default for Written {
+    fn default() -> Self {
+        Self { input_sequences: AtomicU32::new(1), audio_s_bits: AtomicU64::new(0) }
+    }
+}
+
+impl Written {
+    fn note(&self, sealed: &Sealed) {
+        self.input_sequences.store(sealed.input_sequences, Ordering::Relaxed);
+        self.audio_s_bits.store(sealed.audio_s.to_bits(), Ordering::Relaxed);
+    }
+
+    /// Adds it to what was known before.
+    pub fn complete(&self, meta: &mut RequestMeta) {
+        meta.input_sequences = self.input_sequences.load(Ordering::Relaxed);
+        meta.audio_s = f64::from_bits(self.audio_s_bits.load(Ordering::Relaxed));
+    }
 }
 
 impl Envelope {
     /// The request as it goes out.
     ///
     /// # Errors
-    /// When the body is of a kind that cannot be sent.
-    pub fn seal(&self, id: Option<&str>, written: RequestOut) -> Result<Outgoing, Fault> {
+    /// When the body refers to a medium that is not held, or that is none.
+    fn seal(&self, id: Option<&str>, written: RequestOut) -> Result<Sealed, Fault> {
+        let fault = |error| Fault::plugin(anyhow!("a request cannot be written: {error}"));
+        let mut form_type = None;
+        let mut audio_s = 0.0;
+        let body = match written.body {
+            Body::Bytes(bytes) if self.media.is_empty() => Payload::from(bytes),
+            Body::Bytes(bytes) => {
+                let (pieces, own_len) = media::resolve(bytes.into(), &self.media).map_err(fault)?;
+                Payload::new(pieces, own_len)
+            }
+            Body::Multipart(parts) => {
+                let form = multipart::write(&parts, &self.media).map_err(fault)?;
+                form_type = Some(form.content_type);
+                audio_s = form.audio_s;
+                form.payload
+            }
+        };
         let mut headers: Vec<(String, String)> = Vec::new();
         let mut put =
             |name: &str, value: &str| match headers.iter_mut().find(|(n, _)| n.eq_ignore_ascii_case(name)) {
@@ -54,17 +108,22 @@ impl Envelope {
         for header in self.endpoint.headers.iter().chain(&written.headers) {
             put(&header.name, &header.value);
         }
+        if let Some(content_type) = &form_type {
+            put("Content-Type", content_type);
+        }
         for (name, value) in &self.user_headers {
             put(name, value);
         }
         if let Some(id) = id {
             put("x-request-id", id);
         }
-        let body = match written.body {
-            Body::Bytes(bytes) => Bytes::from(bytes),
-            Body::Multipart(_) => return Err(Fault::user(anyhow!("multipart bodies are not available yet"))),
+        let request = Outgoing {
+            method: self.endpoint.method.clone(),
+            path: self.endpoint.path.clone(),
+            headers,
+            body,
         };
-        Ok(Outgoing { method: self.endpoint.method.clone(), path: self.endpoint.path.clone(), headers, body })
+        Ok(Sealed { request, input_sequences: written.input_sequences, audio_s })
     }
 }
 
@@ -75,8 +134,8 @@ pub type Writing = JoinHandle<Result<(), Fault>>;
 pub struct Ahead {
     /// The requests in dispatch order.
     pub requests: Receiver<Outgoing>,
-    /// Inputs that each request holds, by its place; 1 until it is written.
-    pub input_sequences: Arc<Vec<AtomicU32>>,
+    /// What is known of each request, by its place.
+    pub written: Arc<Vec<Written>>,
     ready: Receiver<()>,
     writer: Writing,
 }
@@ -95,15 +154,16 @@ impl Ahead {
         stop: Arc<AtomicBool>,
     ) -> Result<Self, Fault> {
         let count = inputs.len();
-        let input_sequences: Arc<Vec<AtomicU32>> = Arc::new((0..count).map(|_| AtomicU32::new(1)).collect());
+        let written: Arc<Vec<Written>> = Arc::new((0..count).map(|_| Written::default()).collect());
         let mut inputs = inputs.into_iter();
         let mut done = 0;
-        let first = write_batch(&mut *client, &envelope, &mut inputs, &mut done, &input_sequences)?;
-        let bytes_each = first.iter().map(|request| request.body.len()).sum::<usize>() / first.len().max(1);
+        let first = write_batch(&mut *client, &envelope, &mut inputs, &mut done, &written)?;
+        let bytes_each =
+            first.iter().map(|request| request.body.own_len()).sum::<usize>() / first.len().max(1);
         let capacity = (AHEAD_BYTES / bytes_each.max(1)).clamp(BATCH, count.max(BATCH));
         let (out, requests) = sync_channel(capacity);
         let (set_ready, ready) = sync_channel(1);
-        let sequences = Arc::clone(&input_sequences);
+        let facts = Arc::clone(&written);
         let writer = std::thread::Builder::new().name("vbench-writer".to_owned()).spawn(move || {
             let mut batch = first;
             let mut begun = false;
@@ -113,7 +173,7 @@ impl Ahead {
                         return Ok(()); // nobody wants more: the run was stopped
                     }
                 }
-                batch = match write_batch(&mut *client, &envelope, &mut inputs, &mut done, &sequences) {
+                batch = match write_batch(&mut *client, &envelope, &mut inputs, &mut done, &facts) {
                     Ok(batch) => batch,
                     Err(error) => {
                         stop.store(true, Ordering::Relaxed);
@@ -124,7 +184,7 @@ impl Ahead {
             Ok(())
         });
         let writer = writer.map_err(|e| Fault::user(anyhow!("cannot start the writing thread: {e}")))?;
-        Ok(Self { requests, input_sequences, ready, writer })
+        Ok(Self { requests, written, ready, writer })
     }
 
     /// Waits until all is written, or as much as may wait.
@@ -142,8 +202,8 @@ impl Ahead {
     }
 
     /// Takes it apart: the requests for the pacer, the rest for afterwards.
-    pub fn into_parts(self) -> (Receiver<Outgoing>, Arc<Vec<AtomicU32>>, Writing) {
-        (self.requests, self.input_sequences, self.writer)
+    pub fn into_parts(self) -> (Receiver<Outgoing>, Arc<Vec<Written>>, Writing) {
+        (self.requests, self.written, self.writer)
     }
 }
 
@@ -169,7 +229,7 @@ fn write_batch(
     envelope: &Envelope,
     inputs: &mut impl Iterator<Item = RequestIn>,
     done: &mut usize,
-    sequences: &[AtomicU32],
+    facts: &[Written],
 ) -> Result<Vec<Outgoing>, Fault> {
     let batch: Vec<RequestIn> = inputs.take(BATCH).collect();
     if batch.is_empty() {
@@ -179,11 +239,12 @@ fn write_batch(
     let written = client.build(batch)?;
     let mut requests = Vec::with_capacity(written.len());
     for (id, out) in ids.iter().zip(written) {
-        if let Some(slot) = sequences.get(*done) {
-            slot.store(out.input_sequences, Ordering::Relaxed);
+        let sealed = envelope.seal(id.as_deref(), out)?;
+        if let Some(slot) = facts.get(*done) {
+            slot.note(&sealed);
         }
         *done += 1;
-        requests.push(envelope.seal(id.as_deref(), out)?);
+        requests.push(sealed.request);
     }
     Ok(requests)
 }

@@ -6,14 +6,16 @@ use std::sync::Arc;
 use anyhow::anyhow;
 use vbench_random::{NumpyRandomState, PythonRandom};
 
+use super::hub_dataset;
 use super::screen::Screen;
-use super::services::{NamedFiles, RunTokenizer};
+use super::services::{NamedFiles, RunMedia, RunTokenizer};
 use crate::cli::ServePlan;
 use crate::fault::Fault;
-use crate::plugin::contract::{DatasetArgs, PathGrant, Sample, Skip, Twister};
+use crate::media::Store;
+use crate::plugin::contract::{DatasetArgs, PathGrant, Prompt, Role, Sample, Skip, Twister};
 use crate::plugin::services::{Services, TokenizerService};
 use crate::plugin::{Identity, Plugins};
-use crate::tokenizer::Tokenizer;
+use crate::tokenizer::{Hub, Tokenizer};
 
 /// Samples asked for in one call of the plugin.
 const BATCH: u32 = 256;
@@ -30,7 +32,7 @@ pub struct Sampled {
     pub identity: Identity,
 }
 
-/// Draws the samples of `plan`.
+/// Draws the samples of `plan`; their media are in `media` afterwards, and no others.
 ///
 /// # Errors
 /// When the dataset fails, or has nothing to send.
@@ -38,22 +40,26 @@ pub fn sample(
     plan: &ServePlan,
     plugins: &Plugins,
     tokenizer: Option<&Arc<Tokenizer>>,
+    media: &Arc<Store>,
     screen: &Screen,
 ) -> Result<Sampled, Fault> {
+    let mut dataset = plan.dataset.clone();
+    let schema = plugins.offer(Role::Dataset, &dataset.name)?.offer.config_schema.clone();
+    hub_dataset::find(&mut dataset, &schema, &Hub::from_env(), screen)?;
     let files: HashMap<_, _> =
-        plan.dataset.grants.iter().map(|grant| (grant.config_key.clone(), grant.path.clone())).collect();
-    let grants = plan
-        .dataset
+        dataset.grants.iter().map(|grant| (grant.config_key.clone(), grant.path.clone())).collect();
+    let grants = dataset
         .grants
         .iter()
         .map(|grant| PathGrant { config_key: grant.config_key.clone(), path: grant.path.clone() })
         .collect();
     let services = Services {
         tokenizer: tokenizer.map(|t| Arc::new(RunTokenizer(Arc::clone(t))) as Arc<dyn TokenizerService>),
-        tables: Some(Arc::new(NamedFiles(files))),
+        media: Some(Arc::new(RunMedia::new(Arc::clone(media), &files, &dataset.media_folders))),
+        tables: Some(Arc::new(NamedFiles { paths: files, media: Arc::clone(media) })),
     };
     let args = DatasetArgs {
-        config: plan.dataset.config.to_string(),
+        config: dataset.config.to_string(),
         seed: u64::from(plan.seed),
         count: plan.num_prompts,
         request_id_prefix: plan.load.request_id_prefix.clone(),
@@ -73,6 +79,7 @@ pub fn sample(
         samples.extend(batch);
     }
     bar.finish_and_clear();
+    media.keep_only(samples.iter().flat_map(texts_with_media));
     let summary = source.finish()?;
     for Skip { reason, count } in &summary.skipped {
         screen.warn(format!("dataset `{}`: {count} rows passed over: {reason}", plan.dataset.name));
@@ -105,4 +112,16 @@ pub fn sample(
         None => NumpyRandomState::new(plan.seed),
     };
     Ok(Sampled { samples, python_random, numpy_random, identity: source.identity().clone() })
+}
+
+/// The texts of a sample in which a reference to a medium may stand.
+fn texts_with_media(sample: &Sample) -> impl Iterator<Item = &str> {
+    let of_turns = sample.turns.iter().flat_map(|turn| {
+        let prompt = match &turn.prompt {
+            Prompt::Messages(json) | Prompt::Parts(json) | Prompt::Object(json) => Some(json.as_str()),
+            _ => None,
+        };
+        turn.attachments.as_slice().iter().map(|media| media.url.as_str()).chain(prompt)
+    });
+    of_turns.chain(sample.overrides.as_deref())
 }

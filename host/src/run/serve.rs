@@ -22,6 +22,7 @@ use crate::cli::{Compat, ServePlan};
 use crate::clock;
 use crate::extract::RequestMeta;
 use crate::fault::{EXIT_INTERRUPTED, Fault};
+use crate::media::Store;
 use crate::metrics::ServerCounters;
 use crate::plugin::Plugins;
 use crate::plugin::contract::{BackendArgs, CriterionArgs, RequestIn, Role, Sample};
@@ -69,7 +70,9 @@ pub fn serve(
     });
     let ignore_eos = plan.backend.ignore_eos || dataset_says(plugins, plan, "x-ignore-eos")?;
     let backend_args = backend_args(plan, ignore_eos);
-    let mut bench = Bench::start(plan, plugins, backend_args, authorization, Arc::clone(stop))?;
+    let media = Arc::new(Store::new());
+    let mut bench =
+        Bench::start(plan, plugins, backend_args, authorization, Arc::clone(&media), Arc::clone(stop))?;
     let tokenizer = match loading {
         None => None,
         Some(loading) => {
@@ -80,7 +83,7 @@ pub fn serve(
         }
     };
 
-    let mut sampled = sample(plan, plugins, tokenizer.as_ref(), screen)?;
+    let mut sampled = sample(plan, plugins, tokenizer.as_ref(), &media, screen)?;
     if dataset_says(plugins, plan, "x-align-prompts")? {
         for note in align(&control, &model.id, &mut sampled.samples) {
             screen.line(note);

@@ -5,10 +5,14 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde_json::json;
+
 use crate::data;
-use crate::plugin::contract::{Cause, ContractError, Json, Location};
+use crate::media::{self, Folders, Store};
+use crate::plugin::contract::{Cause, ContractError, Json, Location, MediaKind};
 use crate::plugin::services::{
-    Chat, Round, TableFormat, TableRows, TableService, TokenLists, TokenizerInfo, TokenizerService,
+    Chat, MediaForm, MediaService, MediaSource, Medium, Round, TableFormat, TableRows, TableService,
+    TokenLists, TokenizerInfo, TokenizerService,
 };
 use crate::tokenizer::{self, Tokenizer};
 
@@ -85,7 +89,106 @@ impl TokenizerService for RunTokenizer {
 }
 
 /// The files that the user named for a dataset, by option.
-pub struct NamedFiles(pub HashMap<String, PathBuf>);
+pub struct NamedFiles {
+    /// Paths by the option that named them.
+    pub paths: HashMap<String, PathBuf>,
+    /// Where the bytes of cells go.
+    pub media: Arc<Store>,
+}
+
+/// Cells of tables that hold bytes become media.
+struct MediaCells(Arc<Store>);
+
+impl data::Cells for MediaCells {
+    fn put(&self, bytes: bytes::Bytes) -> String {
+        self.0.put(bytes)
+    }
+}
+
+/// The media of a run, and the files that they may come from.
+pub struct RunMedia {
+    store: Arc<Store>,
+    /// By the option whose path holds the data that name the files.
+    folders: HashMap<String, Folders>,
+}
+
+impl RunMedia {
+    /// Media may come from the folders of these paths, and from `allowed` ones.
+    pub fn new(store: Arc<Store>, paths: &HashMap<String, PathBuf>, allowed: &[PathBuf]) -> Self {
+        let folders = paths.iter().map(|(key, path)| {
+            let mut folders = Folders::new();
+            folders.add(path);
+            allowed.iter().for_each(|path| folders.add(path));
+            (key.clone(), folders)
+        });
+        Self { store, folders: folders.collect() }
+    }
+}
+
+impl MediaService for RunMedia {
+    fn hold(&self, source: MediaSource, form: MediaForm) -> Result<Medium, ContractError> {
+        let form = match form {
+            MediaForm::Unchanged => media::Form::Unchanged,
+            MediaForm::Jpeg => media::Form::Jpeg,
+            MediaForm::Png => media::Form::Png,
+            MediaForm::Mp4 => media::Form::Mp4,
+            MediaForm::Wav => media::Form::Wav,
+        };
+        let held = match &source {
+            MediaSource::Bytes(bytes) => self.store.hold(media::Source::Bytes(bytes.clone().into()), form),
+            MediaSource::File { config_key, path } => {
+                let folders = self.folders.get(config_key).ok_or_else(|| {
+                    let mut error = ContractError::new(Cause::Config, "a file is needed, but none was named");
+                    error.config_key = Some(config_key.clone());
+                    error
+                })?;
+                let held =
+                    folders.read(path).and_then(|bytes| self.store.hold(media::Source::Bytes(bytes), form));
+                held.map_err(|error| media::MediaError { name: Some(path.clone()), ..error })
+            }
+            MediaSource::Held(reference) => self.store.hold(media::Source::Held(reference), form),
+            &MediaSource::Pixels { width, height, frames, ref rgb } => {
+                self.store.hold(media::Source::Pixels { width, height, frames, rgb }, form)
+            }
+            &MediaSource::Samples { rate_hz, channels, ref values } => {
+                self.store.hold(media::Source::Samples { rate_hz, channels, values }, form)
+            }
+        };
+        let held = held.map_err(|error| ContractError::new(media_cause(&error), error.to_string()))?;
+        let facts = held.facts;
+        let kind = match facts.kind {
+            media::Kind::Image => MediaKind::Image,
+            media::Kind::Video => MediaKind::Video,
+            media::Kind::Audio => MediaKind::Audio,
+        };
+        let mut details = serde_json::Map::new();
+        for (key, value) in [("sample_rate_hz", facts.sample_rate_hz), ("channels", facts.channels)] {
+            details.extend(value.map(|value| (key.to_owned(), json!(value))));
+        }
+        Ok(Medium {
+            reference: held.reference,
+            kind,
+            mime_type: facts.mime_type.to_owned(),
+            size_bytes: held.size_bytes,
+            width: facts.pixels.map(|(width, _)| width),
+            height: facts.pixels.map(|(_, height)| height),
+            duration_s: facts.duration_s,
+            details: serde_json::Value::Object(details).to_string(),
+        })
+    }
+}
+
+/// Who has to act on a medium that cannot be used.
+fn media_cause(error: &media::MediaError) -> Cause {
+    match error.problem {
+        media::Problem::Outside => Cause::Config,
+        media::Problem::Remote(_) => Cause::Unsupported,
+        media::Problem::NotHeld(_) | media::Problem::Measures(_) | media::Problem::WrongLength { .. } => {
+            Cause::Internal
+        }
+        _ => Cause::Input,
+    }
+}
 
 impl TableService for NamedFiles {
     fn open(
@@ -94,7 +197,7 @@ impl TableService for NamedFiles {
         member: Option<&str>,
         format: TableFormat,
     ) -> Result<Arc<dyn TableRows>, ContractError> {
-        let Some(path) = self.0.get(config_key) else {
+        let Some(path) = self.paths.get(config_key) else {
             let mut error = ContractError::new(Cause::Config, "a file is needed, but none was named");
             error.config_key = Some(config_key.to_owned());
             return Err(error);
@@ -107,7 +210,8 @@ impl TableService for NamedFiles {
             TableFormat::Parquet => data::Format::Parquet,
             TableFormat::Lines => data::Format::Lines,
         };
-        let table = data::open(path, member, format).map_err(|error| data_error(&error))?;
+        let table = data::open(path, member, format, Some(Arc::new(MediaCells(Arc::clone(&self.media)))))
+            .map_err(|error| data_error(&error))?;
         Ok(Arc::new(OpenTable(Mutex::new(table))))
     }
 }

@@ -92,6 +92,61 @@ impl Hub {
         })
     }
 
+    /// Whether `id` can be the id of a dataset: an organisation and a name.
+    pub fn is_dataset_id(id: &str) -> bool {
+        id.contains('/') && is_repository_name(id)
+    }
+
+    /// The folder of the cache that holds the dataset `id`, if it has one.
+    pub fn cached_dataset(&self, id: &str) -> Option<PathBuf> {
+        let folder = self.cache.join(self.dataset(id).folder_name());
+        folder.join("snapshots").is_dir().then_some(folder)
+    }
+
+    /// Whether the environment allows downloads.
+    pub fn may_download(&self) -> bool {
+        self.offline.is_none()
+    }
+
+    /// Downloads the rows of the dataset `id`, and its README, into the cache;
+    /// gives the folder of the cache.
+    ///
+    /// # Errors
+    ///
+    /// Says what failed, as the end of a sentence.
+    pub fn download_dataset(&self, id: &str) -> Result<PathBuf, String> {
+        const ENDINGS: [&str; 6] = [".parquet", ".json", ".jsonl", ".ndjson", ".csv", "README.md"];
+        let (endpoint, api) = self.api()?;
+        let repo = api.repo(self.dataset(id));
+        let failed = |what: &str, error| format!("{what} from {endpoint} failed ({})", innermost(&error));
+        let info = repo.info().map_err(|error| failed("asking for its files", error))?;
+        let files = info.siblings.iter().map(|file| file.rfilename.as_str());
+        let wanted: Vec<&str> = files.filter(|file| ENDINGS.iter().any(|end| file.ends_with(end))).collect();
+        if wanted.is_empty() {
+            return Err(format!("the repository at {endpoint} has no rows of a known format"));
+        }
+        for file in wanted {
+            repo.get(file).map_err(|error| failed(&format!("the download of {file}"), error))?;
+        }
+        self.cached_dataset(id).ok_or_else(|| "the download has no folder".to_owned())
+    }
+
+    fn dataset(&self, id: &str) -> Repo {
+        Repo::with_revision(id.to_owned(), RepoType::Dataset, self.revision.clone())
+    }
+
+    /// A client, and where it goes.
+    fn api(&self) -> Result<(&str, hf_hub::api::sync::Api), String> {
+        let endpoint = self.endpoint.as_deref().unwrap_or("https://huggingface.co");
+        let api = ApiBuilder::from_cache(Cache::new(self.cache.clone()))
+            .with_endpoint(endpoint.to_owned())
+            .with_token(self.token.clone())
+            .with_progress(false)
+            .build()
+            .map_err(|error| format!("no client for {endpoint} could be made ({error})"))?;
+        Ok((endpoint, api))
+    }
+
     fn repo(&self, name: &str) -> Repo {
         Repo::with_revision(name.to_owned(), RepoType::Model, self.revision.clone())
     }
@@ -108,13 +163,7 @@ impl Hub {
 
     /// Downloads the tokenizer's files into the cache. `Err` says why not.
     fn download(&self, name: &str) -> Result<PathBuf, String> {
-        let endpoint = self.endpoint.as_deref().unwrap_or("https://huggingface.co");
-        let api = ApiBuilder::from_cache(Cache::new(self.cache.clone()))
-            .with_endpoint(endpoint.to_owned())
-            .with_token(self.token.clone())
-            .with_progress(false)
-            .build()
-            .map_err(|error| format!("no client for {endpoint} could be made ({error})"))?;
+        let (endpoint, api) = self.api()?;
         let repo = api.repo(self.repo(name));
         let failed = |what: &str, error| format!("{what} from {endpoint} failed ({})", innermost(&error));
         let info = repo.info().map_err(|error| failed("asking for its files", error))?;

@@ -1,15 +1,15 @@
 //! One HTTP/1.1 connection and the exchange on it, without the loop around it.
 
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 
-use bytes::Bytes;
 use mio::net::TcpStream;
 
 use super::capture::Capture;
 use super::exchange::{Arrival, Dispatch, Ending};
 use super::http1::{Progress, ResponseReader};
 use super::inflate::Inflate;
+use super::payload::Payload;
 use super::target::Target;
 use crate::clock::{self, MonotonicNs};
 use crate::record::{Failure, FailureClass, Stamps};
@@ -82,7 +82,7 @@ pub(super) struct Connection {
     reader: ResponseReader,
     inflate: Option<Inflate>,
     head: Vec<u8>,
-    body: Bytes,
+    body: Payload,
     /// Bytes of `head` and `body` written so far.
     written: usize,
     /// It has carried an exchange before this one.
@@ -114,7 +114,7 @@ impl Connection {
             reader: ResponseReader::new(),
             inflate: None,
             head: Vec::new(),
-            body: Bytes::new(),
+            body: Payload::default(),
             written: 0,
             kept: false,
             exchange: None,
@@ -132,8 +132,9 @@ impl Connection {
         self.exchange = Some(exchange);
         if let Some(session) = &mut self.tls {
             let mut writer = session.writer();
-            // rustls buffers without a limit, so neither call comes up short.
-            if let Err(e) = writer.write_all(&self.head).and_then(|()| writer.write_all(&self.body)) {
+            // rustls buffers without a limit, so no call comes up short.
+            let mut pieces = std::iter::once(&self.head[..]).chain(self.body.pieces().iter().map(|p| &p[..]));
+            if let Err(e) = pieces.try_for_each(|piece| writer.write_all(piece)) {
                 return self.broken(&e);
             }
         }
@@ -237,9 +238,7 @@ impl Connection {
                     return Ok(());
                 }
                 None => {
-                    let in_head = self.written.min(self.head.len());
-                    let in_body = self.written - in_head;
-                    let slices = [IoSlice::new(&self.head[in_head..]), IoSlice::new(&self.body[in_body..])];
+                    let slices = self.body.slices_after(&self.head, self.written);
                     match self.socket.write_vectored(&slices) {
                         Ok(0) => Err(io::ErrorKind::WriteZero.into()),
                         Ok(n) => {

@@ -3,10 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
-
 use super::capture::Capture;
 use super::http1::ResponseHead;
+use super::payload::Payload;
 use crate::clock::MonotonicNs;
 use crate::record::{Failure, Stamps};
 
@@ -20,7 +19,7 @@ pub struct Outgoing {
     /// Headers besides `host` and `content-length`, which the wire adds.
     pub headers: Vec<(String, String)>,
     /// The body.
-    pub body: Bytes,
+    pub body: Payload,
 }
 
 /// A request on its way to an I/O thread.
@@ -126,8 +125,12 @@ mod tests {
     use super::*;
 
     fn dispatch(index: u32, slots: &Arc<Slots>) -> Dispatch {
-        let request =
-            Outgoing { method: "GET".into(), path: "/".into(), headers: Vec::new(), body: Bytes::new() };
+        let request = Outgoing {
+            method: "GET".into(),
+            path: "/".into(),
+            headers: Vec::new(),
+            body: Payload::default(),
+        };
         Dispatch { index, scheduled_ns: 0, released_ns: 0, request, slots: Arc::clone(slots) }
     }
 

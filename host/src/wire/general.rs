@@ -147,7 +147,8 @@ impl Carrier {
         }
         exchange.bytes_out = request.body.len() as u64;
         let url = format!("{}{}", self.base_url, request.path);
-        let sent = self.client.request(method, url).headers(headers).body(request.body.clone()).send().await;
+        let sent =
+            self.client.request(method, url).headers(headers).body(request.body.to_bytes()).send().await;
         let mut response = sent.map_err(|e| self.failure(&e))?;
         // reqwest does not say when the request was out, so `sent_ns` stays 0.
         exchange.stamps.headers_ns = clock::now_ns();

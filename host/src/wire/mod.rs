@@ -24,6 +24,7 @@ pub mod http1;
 mod http2_tests;
 pub mod inflate;
 mod lanes;
+mod payload;
 pub mod target;
 #[cfg(test)]
 mod tests;
@@ -35,4 +36,5 @@ pub use framing::{Event, Framer, Framing};
 pub use general::GeneralOptions;
 pub use http1::ResponseHead;
 pub use lanes::{LaneReport, Wire, WireOptions};
+pub use payload::Payload;
 pub use target::{Target, TargetError};

@@ -1,19 +1,28 @@
-//! The dataset `custom`: prompts of a file of your own, a row each, with the
-//! columns `prompt` and, if wanted, `output_tokens`.
+//! Datasets of files of your own: `custom`, prompts of text, a row each, with
+//! the columns `prompt` and, if wanted, `output_tokens`; `custom_image`, prompts
+//! with images; `custom_audio`, prompts with sounds.
 //!
 //! Order, lengths and templating follow the reference client, vLLM 0.33. It
 //! reads JSON Lines only, and through a data frame, which takes a column in
 //! which everything looks like a number for numbers; both hold under its rules
 //! only. Otherwise any table does, and text stays text.
 
+mod audio;
+mod image;
+mod lengths;
+
 use serde_json::Value;
 use vbench_plugin::generators::PythonRandom;
 use vbench_plugin::prelude::*;
-use vbench_plugin::rules::{self, Column, ColumnKind, PromptRow, PromptRows, PromptSamples};
+use vbench_plugin::rules::{self, PromptRow, PromptRows, PromptSamples};
 use vbench_plugin::table::{Format, Rows};
 use vbench_plugin::tokenizer;
 
-vbench_plugin::export! { datasets: [Custom] }
+pub use audio::{AudioConfig, CustomAudio};
+pub use image::{CustomImage, ImageConfig};
+use lengths::{OutputLength, refuse_numeric_prompts};
+
+vbench_plugin::export! { datasets: [Custom, CustomImage, CustomAudio] }
 
 /// Options of the dataset.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -54,12 +63,9 @@ const PATH: &str = "path";
 /// Samples from a file of prompts.
 pub struct Custom {
     cx: DatasetContext,
-    output_len: i64,
     rows: Rows,
     rule: PromptRows,
-    has_tokenizer: bool,
-    /// The column of lengths, of which texts are numbers where all are.
-    output_tokens: Column,
+    output: OutputLength,
     random: PythonRandom,
     /// What is still to be given out; none before the first call.
     left: Option<std::vec::IntoIter<Sample>>,
@@ -90,11 +96,9 @@ impl Dataset for Custom {
         rule.check_template(cx, tokenizer.as_ref())?;
         Ok(Self {
             cx: cx.clone(),
-            output_len: config.output_len,
             rows: Rows::open(PATH, format)?,
             rule,
-            has_tokenizer: tokenizer.is_some(),
-            output_tokens: Column::new("output_tokens"),
+            output: OutputLength::new(config.output_len, tokenizer.is_some()),
             random: PythonRandom::new(cx.seed),
             left: None,
         })
@@ -103,7 +107,7 @@ impl Dataset for Custom {
     fn next(&mut self) -> Result<Option<Sample>> {
         if self.left.is_none() {
             if self.cx.compat.is_reference() {
-                self.refuse_numeric_prompts()?;
+                refuse_numeric_prompts(&self.rows)?;
             }
             let rows = (0..self.rows.count()).collect();
             let PromptSamples { samples, random } =
@@ -134,7 +138,7 @@ impl Custom {
     fn read(&self, rows: &[u64]) -> Result<Vec<PromptRow>> {
         let read = self.rows.read::<Row>(rows, &["prompt", "output_tokens"])?;
         let asked = |(row, &index): (Row, &u64)| {
-            let output_tokens = self.output_tokens(&row, index)?;
+            let output_tokens = self.output.of(row.output_tokens.as_ref(), &self.rows, index)?;
             match row.prompt {
                 Some(Value::String(prompt)) => Ok(PromptRow { prompt, output_tokens }),
                 Some(_) => Err(self.bad(index, "prompt", "`prompt` is not text")),
@@ -142,40 +146,6 @@ impl Custom {
             }
         };
         read.into_iter().zip(rows).map(asked).collect()
-    }
-
-    /// How long the answer to a row may be.
-    fn output_tokens(&self, row: &Row, index: u64) -> Result<i64> {
-        if !self.has_tokenizer {
-            return Ok(1);
-        }
-        if self.output_len != -1 {
-            return Ok(self.output_len);
-        }
-        let found = self.output_tokens.whole_number(row.output_tokens.as_ref(), &self.rows)?;
-        found.ok_or_else(|| {
-            let value = row.output_tokens.as_ref().map_or("nan".into(), |value| match value {
-                Value::Null => "nan".into(),
-                Value::String(text) => text.clone(),
-                value => value.to_string(),
-            });
-            let message = format!(
-                "Invalid value for 'output_tokens' in custom dataset: '{value}'. Must be an integer."
-            );
-            self.bad(index, "output_tokens", message)
-        })
-    }
-
-    /// Fails as the reference client does when every prompt looks like a
-    /// number: its data frame makes numbers of them, which are no text.
-    fn refuse_numeric_prompts(&self) -> Result<()> {
-        if Column::new("prompt").kind(&self.rows)? == ColumnKind::AsTheyAre {
-            return Ok(());
-        }
-        Err(Error::input(
-            "every prompt is a number, which vLLM 0.33 takes for no text; --compat vbench takes it for text",
-        )
-        .at(self.rows.locate(0).column("prompt")))
     }
 
     fn bad(&self, index: u64, column: &str, message: impl Into<String>) -> Error {

@@ -27,7 +27,12 @@ const OUTPUT_TOKENS: i64 = 512;
 const CHUNK: usize = 256;
 
 /// Draws samples from the files in `root`.
-pub fn draw(cx: &DatasetContext, config: &Config, root: &Path) -> Result<(Vec<Sample>, Vec<Skip>)> {
+pub fn draw(
+    cx: &DatasetContext,
+    config: &Config,
+    key: &'static str,
+    root: &Path,
+) -> Result<(Vec<Sample>, Vec<Skip>)> {
     if cx.backend != "openai-chat" {
         return Err(Error::unsupported(format!(
             "function calls need --backend openai-chat, not {}",
@@ -45,7 +50,7 @@ pub fn draw(cx: &DatasetContext, config: &Config, root: &Path) -> Result<(Vec<Sa
     }
     let files = files(config, root)?;
     let places = 0..files.len();
-    let mut tables = Tables::of_folder(files);
+    let mut tables = Tables::of_folder(key, files);
     let counts = places.map(|file| tables.count(file)).collect::<Result<Vec<u64>>>()?;
     let mut order: Vec<Place> = in_turns(&counts);
     if !config.disable_shuffle {

@@ -273,7 +273,8 @@ fn has_ending(file: &str, endings: &[&str]) -> bool {
     ending.is_some_and(|ending| endings.iter().any(|known| ending.eq_ignore_ascii_case(known)))
 }
 
-fn is_data(file: &str) -> bool {
+/// Whether a file holds rows, by its name.
+pub fn is_data(file: &str) -> bool {
     let name = file.rsplit_once('/').map_or(file, |(_, name)| name);
     // What describes a dataset is not part of it.
     let describes =

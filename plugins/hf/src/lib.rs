@@ -8,6 +8,7 @@
 mod bfcl;
 mod classes;
 mod folder;
+mod media;
 mod readme;
 mod rows;
 mod sampling;
@@ -26,7 +27,7 @@ use sampling::TextSampling;
 vbench_plugin::export! { datasets: [HuggingFace] }
 
 /// Options of the dataset.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The dataset: a folder with its files, a file, or a folder of the Hugging
@@ -74,6 +75,22 @@ pub struct Config {
     #[serde(default)]
     #[schemars(extend("x-flag" = "bfcl-categories"))]
     bfcl_categories: Option<String>,
+    /// Shortest speech, in seconds.
+    #[serde(default)]
+    #[schemars(range(min = 0), extend("x-flag" = "asr-min-audio-len-sec"))]
+    asr_min_audio_len_sec: f64,
+    /// Longest speech, in seconds; any without this.
+    #[serde(default)]
+    #[schemars(range(min = 0), extend("x-flag" = "asr-max-audio-len-sec"))]
+    asr_max_audio_len_sec: Option<f64>,
+    /// Write prompts with their media as chat messages.
+    #[serde(default)]
+    #[schemars(extend("x-flag" = "enable-multimodal-chat"))]
+    enable_multimodal_chat: bool,
+    /// The dataset's folder of the Hugging Face cache, which is otherwise found by the dataset's id.
+    #[serde(default)]
+    #[schemars(extend("format" = "path", "x-hub-dataset" = true))]
+    hub_folder: Option<String>,
     /// Column of the prompts, for a dataset that has no rules of its own.
     #[serde(default)]
     prompt_column: Option<String>,
@@ -86,6 +103,32 @@ fn one() -> f64 {
     1.0
 }
 
+impl Default for Config {
+    /// What a command line without options asks for.
+    fn default() -> Self {
+        Self {
+            path: String::new(),
+            name: None,
+            subset: None,
+            split: None,
+            output_len: None,
+            no_stream: false,
+            disable_shuffle: false,
+            no_oversample: false,
+            skip_chat_template: false,
+            blazedit_min_distance: 0.0,
+            blazedit_max_distance: one(),
+            bfcl_categories: None,
+            asr_min_audio_len_sec: 0.0,
+            asr_max_audio_len_sec: None,
+            enable_multimodal_chat: false,
+            hub_folder: None,
+            prompt_column: None,
+            output_column: None,
+        }
+    }
+}
+
 impl Config {
     /// The dataset's id, as far as the user gave one.
     fn id(&self) -> &str {
@@ -95,6 +138,8 @@ impl Config {
 
 /// The option that names the folder.
 const PATH: &str = "path";
+/// The option that names the folder of the cache.
+const HUB_FOLDER: &str = "hub_folder";
 
 /// Samples from a Hugging Face dataset.
 pub struct HuggingFace {
@@ -113,12 +158,6 @@ impl Dataset for HuggingFace {
 
     fn open(cx: &DatasetContext, config: Config) -> Result<Self> {
         let class = classes::find(&config, cx.compat)?;
-        if let Class::Later(name) = class {
-            return Err(Error::unsupported(format!(
-                "dataset `{}` is of class {name}, which is not available yet",
-                config.id()
-            )));
-        }
         if tokenizer::describe().is_none() {
             return Err(Error::config("dataset hf counts tokens, which needs a tokenizer"));
         }
@@ -147,7 +186,7 @@ impl Dataset for HuggingFace {
 
 /// Refuses options of other classes. The reference client takes no notice of them.
 fn refuse_without_effect(config: &Config, class: Class) -> Result<()> {
-    let usual = Config { blazedit_max_distance: one(), ..Config::default() };
+    let usual = Config::default();
     let given = [
         (
             "blazedit_min_distance",
@@ -160,6 +199,8 @@ fn refuse_without_effect(config: &Config, class: Class) -> Result<()> {
             classes::BLAZEDIT,
         ),
         ("bfcl_categories", config.bfcl_categories.is_some(), classes::BFCL),
+        ("asr_min_audio_len_sec", config.asr_min_audio_len_sec != usual.asr_min_audio_len_sec, classes::ASR),
+        ("asr_max_audio_len_sec", config.asr_max_audio_len_sec.is_some(), classes::ASR),
     ];
     match given.iter().find(|(_, is_given, of)| *is_given && *of != class.name()) {
         None => Ok(()),
@@ -186,17 +227,43 @@ impl HuggingFace {
 
     fn draw(&self) -> Result<(Vec<Sample>, Vec<Skip>)> {
         let (cx, config) = (&self.cx, &self.config);
-        let root = cx.path(PATH).map(Path::new);
+        let (key, root) = self.root();
         match (self.class, root) {
             (Class::Text(class), root) => {
                 let rows = match root {
-                    Some(root) => OrderedRows::of_folder(self.files(class, root)?, self.shuffle())?,
+                    Some(root) => OrderedRows::of_folder(key, self.files(class, root)?, self.shuffle())?,
                     None => self.rows_of_file()?,
                 };
-                TextSampling { cx, config, class, rows }.draw()
+                let media = media::RowMedia { key, folder: self.copy() };
+                TextSampling { cx, config, class, rows, media }.draw()
             }
-            (Class::Bfcl, Some(root)) => bfcl::draw(cx, config, root),
-            (Class::Bfcl | Class::Later(_), _) => Err(self.no_copy()),
+            (Class::Bfcl, Some(root)) => bfcl::draw(cx, config, key, root),
+            (Class::Bfcl, None) => Err(self.no_copy()),
+        }
+    }
+
+    /// The folder of the dataset, and the option that names it: the path, else
+    /// what the cache has of an id.
+    fn root(&self) -> (&'static str, Option<&Path>) {
+        let at = |key: &str| self.cx.path(key).map(Path::new);
+        let is_file = folder::is_data(&self.config.path);
+        match (at(PATH), at(HUB_FOLDER)) {
+            (None, Some(cached)) if !is_file => (HUB_FOLDER, Some(cached)),
+            (named, _) => (PATH, named),
+        }
+    }
+
+    /// Where the dataset's own files are by the user's paths: in the cache, if
+    /// it has them, else where the rows are.
+    fn copy(&self) -> String {
+        let of = |key: &str, path: &str| {
+            let inner = self.cx.path(key).map(|root| folder::snapshot(Path::new(root), self.config.id()));
+            let inner = inner.unwrap_or_default();
+            format!("{}/{inner}", path.trim_end_matches('/')).trim_end_matches('/').to_owned()
+        };
+        match &self.config.hub_folder {
+            Some(cached) => of(HUB_FOLDER, cached),
+            None => of(PATH, &self.config.path),
         }
     }
 
@@ -239,11 +306,11 @@ impl HuggingFace {
         }
     }
 
-    /// Downloads are not there, so the user has to have the files.
+    /// The host has looked for an id in the cache, and on the hub if it may.
     fn no_copy(&self) -> Error {
         Error::config(format!(
-            "`{}` is no folder, and datasets are not downloaded yet: give the folder of a local copy, or that \
-             of the Hugging Face cache, and the dataset's id with --hf-name",
+            "`{}` is no folder, and the Hugging Face cache has no such dataset: give the folder of a local copy, \
+             and the dataset's id with --hf-name",
             self.config.path
         ))
         .key(PATH)

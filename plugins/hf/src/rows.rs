@@ -50,6 +50,8 @@ struct Reading {
 
 /// The files of a dataset, opened when they are needed.
 pub struct Tables {
+    /// The option that names the folder or the file.
+    key: &'static str,
     /// None for the one file that the option names itself.
     files: Vec<Option<DataFile>>,
     open: BTreeMap<usize, Rows>,
@@ -57,13 +59,13 @@ pub struct Tables {
 
 impl OrderedRows {
     /// The rows of these files of a folder.
-    pub fn of_folder(files: Vec<DataFile>, shuffle: Shuffle) -> Result<Self> {
-        Self::new(Tables::of_folder(files), shuffle)
+    pub fn of_folder(key: &'static str, files: Vec<DataFile>, shuffle: Shuffle) -> Result<Self> {
+        Self::new(Tables::of_folder(key, files), shuffle)
     }
 
     /// The rows of the file that the option names.
     pub fn of_file(shuffle: Shuffle) -> Result<Self> {
-        Self::new(Tables { files: vec![None], open: BTreeMap::new() }, shuffle)
+        Self::new(Tables { key: PATH, files: vec![None], open: BTreeMap::new() }, shuffle)
     }
 
     fn new(mut tables: Tables, shuffle: Shuffle) -> Result<Self> {
@@ -145,9 +147,9 @@ impl Reading {
 }
 
 impl Tables {
-    /// These files of the folder that the option names.
-    pub fn of_folder(files: Vec<DataFile>) -> Self {
-        Self { files: files.into_iter().map(Some).collect(), open: BTreeMap::new() }
+    /// These files of the folder that an option names.
+    pub fn of_folder(key: &'static str, files: Vec<DataFile>) -> Self {
+        Self { key, files: files.into_iter().map(Some).collect(), open: BTreeMap::new() }
     }
 
     /// Number of rows of a file.
@@ -177,8 +179,8 @@ impl Tables {
         Ok(match self.open.entry(file) {
             Entry::Occupied(open) => open.into_mut(),
             Entry::Vacant(closed) => closed.insert(match self.files.get(file) {
-                Some(Some(file)) => Rows::open_member(PATH, &file.member, file.format)?,
-                Some(None) => Rows::open(PATH, Format::Auto)?,
+                Some(Some(file)) => Rows::open_member(self.key, &file.member, file.format)?,
+                Some(None) => Rows::open(self.key, Format::Auto)?,
                 None => return Err(Error::internal(format!("file {file} of {}", self.files.len()))),
             }),
         })

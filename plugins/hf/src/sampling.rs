@@ -3,11 +3,12 @@
 use vbench_plugin::dataset::Skip;
 use vbench_plugin::log;
 use vbench_plugin::prelude::*;
-use vbench_plugin::rules::Validity;
+use vbench_plugin::rules::{self, Validity};
 use vbench_plugin::tokenizer::{self, Chat};
 
 use crate::Config;
-use crate::classes::{AnswerRule, Draft, Fault, Keep, Numbering, Output, Row, Template, TextClass};
+use crate::classes::{AnswerRule, Draft, Fault, Keep, MediaUse, Numbering, Output, Row, Template, TextClass};
+use crate::media::{RowMedia, Taken};
 use crate::rows::{OrderedRows, Place};
 
 /// Rows read at once, at least and at most, where some may be passed over.
@@ -18,6 +19,7 @@ const CHUNK: (usize, usize) = (32, 1024);
 struct Passed {
     by_class: u64,
     by_length: u64,
+    by_duration: u64,
     empty: u64,
 }
 
@@ -27,6 +29,7 @@ pub struct TextSampling<'a> {
     pub config: &'a Config,
     pub class: &'static TextClass,
     pub rows: OrderedRows,
+    pub media: RowMedia,
 }
 
 /// A prompt with its lengths.
@@ -73,15 +76,54 @@ impl TextSampling<'_> {
                 let Some(output_tokens) = self.output_tokens(&measured, place, &mut passed)? else {
                     continue;
                 };
+                let attachments = match self.attachments(&draft, place, &mut passed)? {
+                    Some(attachments) => attachments,
+                    None => continue,
+                };
                 let number = match self.class.numbering {
                     Numbering::Rows if self.cx.compat.is_reference() => seen - 1,
                     _ => samples.len() as u64,
                 };
-                let turn = Turn::text(measured.prompt, measured.prompt_tokens, output_tokens);
+                let turn = self.turn(measured, output_tokens, attachments)?;
                 samples.push(Sample::new(turn).with_id(self.cx.request_id(number)));
             }
         }
         Ok((samples, passed.skips()))
+    }
+
+    /// The medium of a row; none if the row is passed over for its length.
+    fn attachments(
+        &mut self,
+        draft: &Option<Draft>,
+        place: Place,
+        passed: &mut Passed,
+    ) -> Result<Option<Attachments>> {
+        let Some(medium) = draft.as_ref().and_then(|draft| draft.medium.as_ref()) else {
+            return Ok(Some(Attachments::None));
+        };
+        let Taken { media, duration_s } = match self.media.take(medium) {
+            Ok(taken) => taken,
+            Err(error) => return Err(error.at(self.rows.locate(place)?.column(medium.column))),
+        };
+        let longest_s = self.config.asr_max_audio_len_sec.unwrap_or(f64::INFINITY);
+        let range = self.config.asr_min_audio_len_sec..=longest_s;
+        if duration_s.is_some_and(|duration_s| !range.contains(&duration_s)) {
+            passed.by_duration += 1;
+            return Ok(None);
+        }
+        Ok(Some(Attachments::One(media)))
+    }
+
+    fn turn(&self, measured: Measured, output_tokens: i64, attachments: Attachments) -> Result<Turn> {
+        let Measured { prompt, prompt_tokens, .. } = measured;
+        let in_chat = self.config.enable_multimodal_chat
+            && matches!(self.class.media, MediaUse::Kept | MediaUse::Embedded);
+        if !in_chat {
+            return Ok(Turn::text(prompt, prompt_tokens, output_tokens).with_attachments(attachments));
+        }
+        let messages = Prompt::Messages(rules::chat_messages(&prompt, &attachments)?);
+        let turn = Turn::new(messages, prompt_tokens, output_tokens);
+        Ok(if self.class.media == MediaUse::Kept { turn.with_attachments(attachments) } else { turn })
     }
 
     /// How many samples to draw. The reference client looks for the end of
@@ -109,6 +151,14 @@ impl TextSampling<'_> {
 
     /// Refuses what cannot be done, and warns of what is hardly meant.
     fn check(&self) -> Result<()> {
+        let takes_media = ["openai-audio", "openai-chat"].contains(&self.cx.backend.as_str())
+            || self.cx.backend.contains("embeddings-");
+        if self.class.media != MediaUse::None && self.cx.compat.is_reference() && !takes_media {
+            return Err(Error::unsupported(format!(
+                "Multi-modal content is not supported on backend '{}'; use one of ['openai-audio', 'openai-chat'].",
+                self.cx.backend
+            )));
+        }
         if let Some(length) = self.config.output_len
             && length <= 0
             && self.answer_rule().is_some_and(|rule| rule.positive)
@@ -246,6 +296,7 @@ impl Passed {
         [
             ("not of the kind that is asked for", self.by_class),
             ("too short or too long to be asked", self.by_length),
+            ("too short or too long to be heard", self.by_duration),
             ("with an empty answer", self.empty),
         ]
         .into_iter()

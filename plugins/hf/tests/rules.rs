@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use vbench_plugin::log::Level;
+use vbench_plugin::media::{Form, Source};
 use vbench_plugin::prelude::*;
 use vbench_plugin::testing::{ByteTokenizer, DatasetArgs, DatasetRun, Host, HostTokenizer};
 use vbench_plugin::tokenizer::Info;
@@ -109,7 +110,7 @@ fn any_dataset_can_be_asked_by_its_columns() {
 #[test]
 fn what_cannot_be_done_is_said() {
     for (config, words) in [
-        (json!({"name": "Lin-Chen/MMStar"}), "class MMStar, which is not available yet"),
+        (json!({"name": "openai/gsm8k", "asr_max_audio_len_sec": 3}), "for datasets of class ASR, not GSM8K"),
         (json!({"name": "a/b"}), "unsupported dataset `a/b`"),
         (json!({"path": "openai/gsm8k"}), "`openai/gsm8k` is no folder"),
         (json!({"path": "gorilla-llm/Berkeley-Function-Calling-Leaderboard"}), "is no folder"),
@@ -169,4 +170,107 @@ fn empty_answers_end_the_reference_client_only() {
     let own = run(Compat::Vbench, 2).unwrap();
     assert_eq!(lengths(&own), [8, 12]);
     assert_eq!(own.summary.skipped[0].count, 1);
+}
+
+/// Runs on a single file of rows with media, of which the host has `a.png`.
+fn run_media(rows: Vec<Value>, config: Value, compat: Compat) -> (Result<DatasetRun>, Host) {
+    let mut options = json!({"path": "x.jsonl", "disable_shuffle": true, "no_oversample": true});
+    for (key, value) in config.as_object().unwrap() {
+        options[key] = value.clone();
+    }
+    let args = DatasetArgs { count: 9, compat, backend: "openai-chat".into(), ..DatasetArgs::default() };
+    let host = Host::new().with_rows("path", rows).with_file("path", "a.png", b"\x89PNG");
+    (host.run_dataset::<HuggingFace>(&options.to_string(), args), host)
+}
+
+const CELL: &str = "vbench-media:00000000000000000000000000000000";
+
+#[test]
+fn images_are_held_as_jpeg_and_addresses_are_left() {
+    let row = |image: Value| json!({"question": "What? Options: A", "image": image});
+    let rows = vec![
+        row(json!({"bytes": CELL, "path": "b.png"})),
+        row(json!({"bytes": null, "path": "a.png"})),
+        row(json!("https://a/c.png")),
+    ];
+    let (run, host) = run_media(rows, json!({"name": "Lin-Chen/MMStar"}), Compat::V0_33);
+    let run = run.unwrap();
+    let turns: Vec<&Turn> = run.samples.iter().map(|sample| &sample.turns[0]).collect();
+    assert!(turns.iter().all(|turn| turn.prompt == Prompt::Text("What?".into())));
+    let held: Vec<Source> = host.media().into_iter().map(|held| held.source).collect();
+    assert_eq!(held, [Source::Held(CELL.into()), Source::file("path", "a.png")]);
+    assert!(host.media().iter().all(|held| held.form == Form::Jpeg));
+    let url = |turn: &Turn| turn.attachments.as_slice()[0].url.clone();
+    assert_eq!(url(turns[1]), host.media()[1].medium.reference);
+    assert_eq!(url(turns[2]), "https://a/c.png");
+}
+
+#[test]
+fn media_in_a_chat_stay_beside_it_or_do_not() {
+    let row = json!({"question": "q", "image": "https://a/b.png"});
+    let config = json!({"name": "Lin-Chen/MMStar", "enable_multimodal_chat": true});
+    let run = run_media(vec![row], config, Compat::V0_33).0.unwrap();
+    let turn = &run.samples[0].turns[0];
+    assert!(matches!(&turn.prompt, Prompt::Messages(messages) if messages.contains("https://a/b.png")));
+    assert!(turn.attachments.as_slice().is_empty());
+    let row = json!({"conversation": [[{"content": "q"}]], "images": ["https://a/b.png"]});
+    let config = json!({"name": "lmarena-ai/VisionArena-Chat", "enable_multimodal_chat": true});
+    let run = run_media(vec![row], config, Compat::V0_33).0.unwrap();
+    let turn = &run.samples[0].turns[0];
+    assert!(matches!(turn.prompt, Prompt::Messages(_)));
+    assert_eq!(turn.attachments.as_slice().len(), 1);
+}
+
+#[test]
+fn an_image_that_cannot_be_read_is_named_by_row_and_column() {
+    let rows = vec![
+        json!({"question": "q", "image": {"path": "a.png"}}),
+        json!({"question": "q", "image": {"path": "none.png"}}),
+    ];
+    let error = run_media(rows, json!({"name": "Lin-Chen/MMStar"}), Compat::Vbench).0.unwrap_err();
+    let location = error.location.unwrap();
+    assert_eq!((location.row, location.column.as_deref()), (Some(2), Some("image")));
+    assert!(error.message.contains("none.png"));
+}
+
+#[test]
+fn sounds_that_are_too_short_or_too_long_are_passed_over() {
+    let sound = |samples: usize| json!({"audio": {"array": vec![0.5; samples], "sampling_rate": 100}});
+    let rows = vec![sound(10), sound(20), sound(30), sound(40)];
+    let config = json!({
+        "name": "openslr/librispeech_asr", "asr_min_audio_len_sec": 0.2, "asr_max_audio_len_sec": 0.3
+    });
+    let (run, host) = run_media(rows, config, Compat::V0_33);
+    let run = run.unwrap();
+    // Both ends count, and ids have no gaps.
+    let ids: Vec<&str> = run.samples.iter().filter_map(|sample| sample.id.as_deref()).collect();
+    assert_eq!(ids, ["test-0", "test-1"]);
+    assert_eq!(run.summary.skipped[0].count, 2);
+    assert!(host.media().iter().all(|held| held.form == Form::Wav));
+    assert_eq!(lengths(&run), [1024, 1024]);
+}
+
+#[test]
+fn videos_are_where_the_copy_is() {
+    let url = "https://huggingface.co/datasets/yale-nlp/MMVU/resolve/main/videos/v.mp4";
+    let row = json!({"question": "q", "choices": {"A": "one", "B": "two"}, "video": url});
+    let config = json!({"name": "yale-nlp/MMVU", "hub_folder": "hub/datasets--yale-nlp--MMVU/"});
+    let run = run_media(vec![row], config, Compat::V0_33).0.unwrap();
+    let turn = &run.samples[0].turns[0];
+    assert_eq!(turn.prompt, Prompt::Text("q A.one B.two".into()));
+    assert_eq!(turn.attachments.as_slice()[0].url, "file://hub/datasets--yale-nlp--MMVU/videos/v.mp4");
+}
+
+#[test]
+fn the_reference_client_sends_media_to_few_backends() {
+    let run = |name: &str, backend: &str| {
+        let config = json!({"path": "x.jsonl", "name": name, "disable_shuffle": true}).to_string();
+        let args =
+            DatasetArgs { count: 0, compat: Compat::V0_33, backend: backend.into(), ..Default::default() };
+        Host::new().with_rows("path", vec![json!({})]).run_dataset::<HuggingFace>(&config, args)
+    };
+    let error = run("Lin-Chen/MMStar", "openai").unwrap_err();
+    assert!(error.message.starts_with("Multi-modal content is not supported on backend 'openai'"));
+    assert!(run("Lin-Chen/MMStar", "openai-embeddings-chat").is_ok());
+    assert!(run("openai/gsm8k", "openai").is_ok());
 }

@@ -6,6 +6,8 @@
 //! refusals and the arguments of function calls count as tokens too, so that an
 //! answer that has nothing else is one; and an `error` that is null is none.
 
+mod message;
+
 use serde::Deserializer;
 use serde_json::value::RawValue;
 use vbench_plugin::backend::{Condition, ErrorRule, TerminalRule, TokenRule, UsageRule};
@@ -66,15 +68,14 @@ impl Backend for Responses {
         if !request.history.is_empty() {
             return Err(Error::unsupported("the sample has several turns, which need openai-chat"));
         }
-        if !self.compat.is_reference() && !turn.attachments.as_slice().is_empty() {
-            return Err(Error::unsupported(
-                "the sample has media, which openai-responses does not send; use openai-chat",
-            ));
-        }
         let capacity = openai::prompt_bytes(&turn.prompt);
         let body = self.payload.write(capacity, request.overrides.as_deref(), |key, out| match key {
             "model" => openai::write_json(out, request.model.as_str()),
-            "input" => self.write_input(out, &turn.prompt),
+            "input" if self.compat.is_reference() => self.write_input(out, &turn.prompt),
+            "input" => match message::parts(turn)? {
+                Some(parts) => message::write(out, &parts),
+                None => self.write_input(out, &turn.prompt),
+            },
             _ => openai::write_json(out, &turn.output_tokens),
         })?;
         Ok(RequestOut::json(body))

@@ -97,8 +97,25 @@ fn inputs_are_texts_or_messages() {
     assert!(build(Prompt::Messages("[".into()), Compat::Vbench).is_err());
     let image = Attachments::One(Media::new(MediaKind::Image, "https://a/b.png"));
     let turn = Turn::text("a", 1, 1).with_attachments(image);
-    assert!(backend(Compat::Vbench).build(&request(turn.clone())).is_err());
-    assert!(backend(Compat::V0_33).build(&request(turn)).is_ok());
+    let input = |turn: Turn, compat| {
+        let Body::Bytes(body) = backend(compat).build(&request(turn)).unwrap().body else {
+            panic!("not bytes")
+        };
+        serde_json::from_slice::<Value>(&body).unwrap()["input"].to_string()
+    };
+    assert_eq!(input(turn.clone(), Compat::V0_33), r#""a""#);
+    assert_eq!(
+        input(turn, Compat::Vbench),
+        r#"[{"role":"user","content":[{"type":"input_text","text":"a"},{"type":"input_image","image_url":"https://a/b.png"}]}]"#
+    );
+    let parts = r#"[{"type":"image_url","image_url":{"url":"u","detail":"low"}},{"type":"text","text":"t"}]"#;
+    assert_eq!(
+        input(Turn::new(Prompt::Parts(parts.into()), 1, 1), Compat::Vbench),
+        r#"[{"role":"user","content":[{"type":"input_image","image_url":"u","detail":"low"},{"type":"input_text","text":"t"}]}]"#
+    );
+    let video = Attachments::One(Media::new(MediaKind::Video, "v"));
+    let video = Turn::text("a", 1, 1).with_attachments(video);
+    assert!(backend(Compat::Vbench).build(&request(video)).is_err());
 }
 
 #[test]

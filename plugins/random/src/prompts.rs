@@ -27,7 +27,12 @@ pub(crate) struct Tokens {
 
 impl Tokens {
     pub(crate) fn of(info: &Info) -> Result<Self> {
-        let specials: BTreeSet<u32> = info.special_ids.iter().copied().collect();
+        Self::without(info, &info.special_ids)
+    }
+
+    /// All tokens but these.
+    pub(crate) fn without(info: &Info, specials: &[u32]) -> Result<Self> {
+        let specials: BTreeSet<u32> = specials.iter().copied().collect();
         let allowed: Vec<u32> = (0..info.vocab_size).filter(|id| !specials.contains(id)).collect();
         if allowed.is_empty() {
             return Err(Error::config(format!(
@@ -146,6 +151,23 @@ impl Prompts {
             self.fitter.advance(&mut self.generator)?;
         };
         Ok(Some(self.take(fitted)))
+    }
+
+    /// The next prompt, made before any other is begun, and the generator as it
+    /// leaves it, for what is drawn between prompts; none when there are no more.
+    pub(crate) fn next_alone(&mut self) -> Result<Option<(MadePrompt, &mut NumpyGenerator)>> {
+        if self.begin >= self.end {
+            return Ok(None);
+        }
+        let input_len = self.input_lens.next()? as usize;
+        let offset = self.offsets.next()?;
+        let first = self.first_token(offset, self.begin);
+        self.begin += 1;
+        let mut ids = self.prefix.clone();
+        self.tokens.extend_round(&mut ids, first, input_len);
+        let fitted = self.fitter.fit_one(ids, self.prefix_len + input_len, &mut self.generator)?;
+        let made = self.take(fitted);
+        Ok(Some((made, &mut self.generator)))
     }
 
     /// Says how many tokens of the prompts given out were too many or too few.

@@ -7,10 +7,11 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokenizers::Tokenizer;
 use vbench_plugin::generators::NumpyRandomState;
+use vbench_plugin::media::Source;
 use vbench_plugin::prelude::*;
 use vbench_plugin::testing::{DatasetArgs, DatasetRun, Host, HostTokenizer};
 use vbench_plugin::tokenizer::Info;
-use vbench_plugin_random::{PrefixRepetition, Random, RandomRerank};
+use vbench_plugin_random::{PrefixRepetition, Random, RandomMm, RandomRerank};
 
 /// A tokenizer of `tests/fixtures/tokenizers`, which has no named specials
 /// beyond those that are added tokens.
@@ -34,7 +35,7 @@ impl Recorded {
             vocab_size: tokenizer.get_vocab_size(false) as u32,
             full_vocab_size: tokenizer.get_vocab_size(true) as u32,
             special_ids: named.collect(),
-            added_special_ids: Vec::new(),
+            added_special_ids: added_specials(&tokenizer),
             specials_per_sequence: tokenizer.encode("", true).unwrap().len() as u32,
             has_chat_template: false,
         };
@@ -43,6 +44,14 @@ impl Recorded {
         let clean_up = config["clean_up_tokenization_spaces"] == true && model["model"]["type"] != "BPE";
         Self { tokenizer, info, clean_up }
     }
+}
+
+/// Ids of added tokens flagged as special, ascending.
+fn added_specials(tokenizer: &Tokenizer) -> Vec<u32> {
+    let added = tokenizer.get_added_tokens_decoder();
+    let mut ids: Vec<u32> = added.iter().filter(|(_, token)| token.special).map(|(&id, _)| id).collect();
+    ids.sort_unstable();
+    ids
 }
 
 impl HostTokenizer for Recorded {
@@ -111,7 +120,14 @@ fn run_as<D: Dataset>(
     seed: u64,
     compat: Compat,
 ) -> Result<DatasetRun> {
-    let args = DatasetArgs { seed, count, request_id_prefix: "g-".into(), compat, ..DatasetArgs::default() };
+    let args = DatasetArgs {
+        seed,
+        count,
+        request_id_prefix: "g-".into(),
+        backend: "openai-chat".into(),
+        compat,
+        ..DatasetArgs::default()
+    };
     Host::new().with_tokenizer(Recorded::load(tokenizer)).run_dataset::<D>(&config.to_string(), args)
 }
 
@@ -152,6 +168,69 @@ fn compare<D: Dataset>(cases: Vec<Case>) {
         assert_eq!(run.summary.python_random.is_some(), draws_from_globals);
         assert_eq!(run.summary.numpy_random.is_some(), draws_from_globals);
     }
+}
+
+/// A case of the dataset with media.
+#[derive(Deserialize)]
+struct MediaCase {
+    #[serde(flatten)]
+    case: Case,
+    /// Items of each request.
+    items: Vec<usize>,
+    /// Width, height and SHA-256 of the pixels of each image, in their order.
+    images: Vec<(u32, u32, String)>,
+}
+
+#[test]
+fn prompts_with_media_are_those_of_the_reference_client() {
+    let cases: Vec<MediaCase> = serde_json::from_str(include_str!("fixtures/mm.json")).unwrap();
+    assert_eq!(cases.len(), 5);
+    for MediaCase { case, items, images } in cases {
+        let args = DatasetArgs {
+            seed: case.seed,
+            count: case.count,
+            request_id_prefix: "g-".into(),
+            backend: "openai-chat".into(),
+            compat: Compat::V0_33,
+            ..DatasetArgs::default()
+        };
+        let host = Host::new().with_tokenizer(Recorded::load(&case.tokenizer));
+        let run = host.run_dataset::<RandomMm>(&case.config.to_string(), args).unwrap();
+        let found: Vec<usize> =
+            run.samples.iter().map(|sample| sample.turns[0].attachments.as_slice().len()).collect();
+        assert_eq!(found, items, "{}", case.case);
+        let drawn: Vec<(u32, u32, String)> = host
+            .media()
+            .into_iter()
+            .filter_map(|held| match held.source {
+                Source::Pixels(pixels) if pixels.frames == 1 => {
+                    let sha = Sha256::digest(&pixels.rgb);
+                    let sha = sha.iter().map(|byte| format!("{byte:02x}")).collect();
+                    Some((pixels.width, pixels.height, sha))
+                }
+                _ => None,
+            })
+            .collect();
+        assert_eq!(drawn, images, "{}", case.case);
+        compare::<RandomMm>(vec![case]);
+    }
+}
+
+#[test]
+fn media_in_a_chat_are_in_the_messages_alone() {
+    let config = json!({"input_len": 8, "enable_multimodal_chat": true, "bucket_config": {"(8, 8, 1)": 1}});
+    let run = run_as::<RandomMm>("bpe", &config, 2, 0, Compat::Vbench).unwrap();
+    let turn = &run.samples[0].turns[0];
+    let Prompt::Messages(messages) = &turn.prompt else { panic!("no messages") };
+    assert!(messages.contains(r#""image_url":{"url":"vbench-media:"#));
+    assert!(turn.attachments.as_slice().is_empty());
+}
+
+#[test]
+fn the_reference_client_sends_media_to_few_backends() {
+    let args = DatasetArgs { compat: Compat::V0_33, ..DatasetArgs::default() };
+    let error = Host::new().run_dataset::<RandomMm>("{}", args).unwrap_err();
+    assert!(error.message.contains("is not supported on backend 'openai'"));
 }
 
 /// The reference client says of this run that there were 4 more tokens than

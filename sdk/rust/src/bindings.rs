@@ -18,6 +18,7 @@ pub mod host {
                 import vbench:plugin/log@0.1.0;
                 import vbench:plugin/tokenizer@0.1.0;
                 import vbench:plugin/table@0.1.0;
+                import vbench:plugin/media@0.1.0;
                 import vbench:plugin/results@0.1.0;
             }
         ",

@@ -38,6 +38,7 @@ mod error;
 mod export;
 pub mod limit;
 pub mod log;
+pub mod media;
 pub mod openai;
 pub mod plan;
 pub mod rules;

@@ -43,7 +43,7 @@ fn is_later(args: &[String]) -> bool {
             word.strip_prefix("--")
                 .and_then(|flag| flag.split(['=', '.']).next())
                 .and_then(known::find)
-                .is_some_and(|known| matches!(known.owner, Owner::HostLater | Owner::PluginLater))
+                .is_some_and(|known| known.owner == Owner::HostLater)
         })
 }
 

@@ -13,6 +13,7 @@ wasmtime::component::bindgen!({
             import vbench:plugin/log@0.1.0;
             import vbench:plugin/tokenizer@0.1.0;
             import vbench:plugin/table@0.1.0;
+            import vbench:plugin/media@0.1.0;
             import vbench:plugin/results@0.1.0;
             export vbench:plugin/meta@0.1.0;
             export vbench:plugin/dataset@0.1.0;

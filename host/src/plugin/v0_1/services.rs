@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use wasmtime::component::{HasSelf, Linker, Resource};
 
-use super::bindings::imported::{log, results, table, tokenizer, types};
-use crate::plugin::contract::{Cause, ContractError};
+use super::bindings::imported::{log, media, results, table, tokenizer, types};
+use crate::plugin::contract::{Cause, ContractError, MediaKind};
 use crate::plugin::sandbox::Sandbox;
 use crate::plugin::services::{
-    Chat, LogLevel, RunView, TableFormat, TableRows, TokenLists, TokenizerService,
+    Chat, LogLevel, MediaForm, MediaSource, Medium, RunView, TableFormat, TableRows, TokenLists,
+    TokenizerService,
 };
 
 /// Rows that a plugin has open.
@@ -23,6 +24,7 @@ pub(super) fn add_contract(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()>
     log::add_to_linker::<_, HasSelf<Sandbox>>(linker, |sandbox| sandbox)?;
     tokenizer::add_to_linker::<_, HasSelf<Sandbox>>(linker, |sandbox| sandbox)?;
     table::add_to_linker::<_, HasSelf<Sandbox>>(linker, |sandbox| sandbox)?;
+    media::add_to_linker::<_, HasSelf<Sandbox>>(linker, |sandbox| sandbox)?;
     results::add_to_linker::<_, HasSelf<Sandbox>>(linker, |sandbox| sandbox)
 }
 
@@ -202,6 +204,74 @@ impl table::HostRows for Sandbox {
     fn drop(&mut self, rows: Resource<OpenRows>) -> wasmtime::Result<()> {
         self.table.delete(rows)?;
         Ok(())
+    }
+}
+
+impl From<media::Source> for MediaSource {
+    fn from(source: media::Source) -> Self {
+        match source {
+            media::Source::Bytes(bytes) => Self::Bytes(bytes),
+            media::Source::File(file) => Self::File { config_key: file.config_key, path: file.path },
+            media::Source::Held(reference) => Self::Held(reference),
+            media::Source::Pixels(pixels) => Self::Pixels {
+                width: pixels.width,
+                height: pixels.height,
+                frames: pixels.frames,
+                rgb: pixels.rgb,
+            },
+            media::Source::Samples(samples) => {
+                Self::Samples { rate_hz: samples.rate_hz, channels: samples.channels, values: samples.values }
+            }
+        }
+    }
+}
+
+impl From<media::Form> for MediaForm {
+    fn from(form: media::Form) -> Self {
+        match form {
+            media::Form::Unchanged => Self::Unchanged,
+            media::Form::Jpeg => Self::Jpeg,
+            media::Form::Png => Self::Png,
+            media::Form::Mp4 => Self::Mp4,
+            media::Form::Wav => Self::Wav,
+        }
+    }
+}
+
+impl From<Medium> for media::Medium {
+    fn from(medium: Medium) -> Self {
+        let kind = match medium.kind {
+            MediaKind::Image => types::MediaKind::Image,
+            MediaKind::Video => types::MediaKind::Video,
+            MediaKind::Audio => types::MediaKind::Audio,
+        };
+        Self {
+            reference: medium.reference,
+            kind,
+            mime_type: medium.mime_type,
+            size_bytes: medium.size_bytes,
+            width: medium.width,
+            height: medium.height,
+            duration_s: medium.duration_s,
+            details: medium.details,
+        }
+    }
+}
+
+impl media::Host for Sandbox {
+    fn hold(
+        &mut self,
+        items: Vec<media::Item>,
+    ) -> wasmtime::Result<Vec<Result<media::Medium, types::Error>>> {
+        Ok(self.serve(|services| {
+            let hold = |item: media::Item| {
+                let Some(media) = &services.media else {
+                    return Err(ContractError::new(Cause::Unsupported, "nothing holds media here"));
+                };
+                media.hold(item.source.into(), item.form.into())
+            };
+            items.into_iter().map(|item| hold(item).map(Into::into).map_err(Into::into)).collect()
+        }))
     }
 }
 

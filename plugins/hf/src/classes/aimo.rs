@@ -2,7 +2,7 @@
 
 use vbench_plugin::rules::Validity;
 
-use super::{AnswerRule, Draft, Keep, Numbering, Output, Template, TextClass};
+use super::{AnswerRule, Draft, Keep, MediaUse, Numbering, Output, Template, TextClass};
 
 /// Solutions are long, so more is kept than of conversations.
 const KEPT: Validity =
@@ -24,4 +24,5 @@ pub const CLASS: TextClass = TextClass {
         keep: Keep::WhenMeasured(KEPT),
     }),
     numbering: Numbering::Samples,
+    media: MediaUse::None,
 };

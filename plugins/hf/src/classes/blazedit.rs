@@ -2,7 +2,7 @@
 
 use vbench_plugin::Compat;
 
-use super::{Draft, Fault, Numbering, Output, Row, Template, TextClass};
+use super::{Draft, Fault, MediaUse, Numbering, Output, Row, Template, TextClass};
 use crate::Config;
 
 /// `vdaita/edit_…`.
@@ -16,6 +16,7 @@ pub const CLASS: TextClass = TextClass {
     template: Template::UnlessSkipped,
     output: Output::Fixed(4000),
     numbering: Numbering::Rows,
+    media: MediaUse::None,
 };
 
 fn draft(row: &Row<'_>, config: &Config, _: Compat) -> Result<Option<Draft>, Fault> {

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use vbench_plugin::Compat;
 
-use super::{AnswerRule, Draft, Fault, Keep, Numbering, Output, Row, Template, TextClass};
+use super::{AnswerRule, Draft, Fault, Keep, MediaUse, Numbering, Output, Row, Template, TextClass};
 use crate::Config;
 
 /// Prompts of one column; lengths, or answers whose lengths count, of another.
@@ -23,6 +23,7 @@ pub const CLASS: TextClass = TextClass {
         keep: Keep::All,
     }),
     numbering: Numbering::Samples,
+    media: MediaUse::None,
 };
 
 fn draft(row: &Row<'_>, config: &Config, _: Compat) -> Result<Option<Draft>, Fault> {

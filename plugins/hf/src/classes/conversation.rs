@@ -5,7 +5,7 @@ use serde_json::Value;
 use vbench_plugin::Compat;
 use vbench_plugin::rules::Validity;
 
-use super::{AnswerRule, Draft, Fault, Keep, Numbering, Output, Row, Template, TextClass};
+use super::{AnswerRule, Draft, Fault, Keep, MediaUse, Numbering, Output, Row, Template, TextClass};
 use crate::Config;
 
 /// `Aeala/ShareGPT_Vicuna_unfiltered`.
@@ -24,6 +24,7 @@ pub const CLASS: TextClass = TextClass {
         keep: Keep::WhenMeasured(Validity::CONVERSATION),
     }),
     numbering: Numbering::Samples,
+    media: MediaUse::None,
 };
 
 fn draft(row: &Row<'_>, _: &Config, _: Compat) -> Result<Option<Draft>, Fault> {

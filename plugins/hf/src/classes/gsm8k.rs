@@ -1,6 +1,6 @@
 //! GSM8K: grade school mathematics.
 
-use super::{Draft, Numbering, Output, Template, TextClass};
+use super::{Draft, MediaUse, Numbering, Output, Template, TextClass};
 
 /// `openai/gsm8k`.
 pub const CLASS: TextClass = TextClass {
@@ -13,4 +13,5 @@ pub const CLASS: TextClass = TextClass {
     template: Template::UnlessSkipped,
     output: Output::Fixed(256),
     numbering: Numbering::Rows,
+    media: MediaUse::None,
 };

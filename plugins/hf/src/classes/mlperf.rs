@@ -3,7 +3,7 @@
 use vbench_plugin::Compat;
 use vbench_plugin::rules::Validity;
 
-use super::{AnswerRule, Ask, Draft, Fault, Keep, Numbering, Output, Row, Template, TextClass};
+use super::{AnswerRule, Ask, Draft, Fault, Keep, MediaUse, Numbering, Output, Row, Template, TextClass};
 use crate::Config;
 
 /// `mgoin/mlperf-inference-…`.
@@ -22,9 +22,10 @@ pub const CLASS: TextClass = TextClass {
         keep: Keep::Always(Validity::CONVERSATION),
     }),
     numbering: Numbering::Samples,
+    media: MediaUse::None,
 };
 
 fn draft(row: &Row<'_>, _: &Config, _: Compat) -> Result<Option<Draft>, Fault> {
     let ask = Ask::System { system: row.text("system_prompt")?, user: row.text("question")? };
-    Ok(Some(Draft { ask, answer: Some(row.text("output")?), output_tokens: None }))
+    Ok(Some(Draft { ask, answer: Some(row.text("output")?), output_tokens: None, medium: None }))
 }

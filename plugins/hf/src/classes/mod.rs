@@ -6,16 +6,20 @@
 //! follows; it knows nothing of files, shuffles or tokens.
 
 mod aimo;
+mod asr;
 mod blazedit;
 mod columns;
 mod conversation;
 mod gsm8k;
 mod human_eval;
 mod instruct_coder;
-mod later;
 mod mlperf;
+mod mm_conversation;
+mod mm_star;
+mod mmvu;
 mod mt_bench;
 mod next_edit;
+mod vision_arena;
 
 use serde_json::{Map, Value, json};
 use vbench_plugin::prelude::*;
@@ -31,12 +35,14 @@ pub enum Class {
     Text(&'static TextClass),
     /// Function calls, whose files are read in a way of their own.
     Bfcl,
-    /// One that is not there yet, by its name.
-    Later(&'static str),
 }
 
 /// Name of the class of changes of code.
 pub const BLAZEDIT: &str = blazedit::CLASS.name;
+/// Where the videos of MMVU are on the hub.
+pub const MMVU_ROOT: &str = mmvu::REMOTE_ROOT;
+/// Name of the class of speech.
+pub const ASR: &str = asr::CLASS.name;
 /// Name of the class of function calls.
 pub const BFCL: &str = "BFCL";
 
@@ -46,7 +52,6 @@ impl Class {
         match self {
             Self::Text(class) => class.name,
             Self::Bfcl => BFCL,
-            Self::Later(name) => name,
         }
     }
 }
@@ -71,6 +76,33 @@ pub struct TextClass {
     pub output: Output,
     /// What request ids count.
     pub numbering: Numbering,
+    /// Whether prompts have media, and what becomes of them in a chat.
+    pub media: MediaUse,
+}
+
+/// Whether prompts have media, and what becomes of them when prompts are written
+/// as chat messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MediaUse {
+    /// They have none.
+    None,
+    /// Media stay beside the messages.
+    Kept,
+    /// Media are in the messages alone.
+    Embedded,
+    /// Sounds, which go beside the prompt always.
+    Sound,
+}
+
+/// A medium as a row has it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RowMedium {
+    /// The column, for messages.
+    pub column: &'static str,
+    /// What it is.
+    pub kind: vbench_plugin::sample::MediaKind,
+    /// A text, or an object of `bytes` and `path`.
+    pub value: Value,
 }
 
 /// When a prompt goes through the tokenizer's chat template.
@@ -134,6 +166,8 @@ pub struct Draft {
     pub answer: Option<String>,
     /// The length of the answer, where the row has it as a number.
     pub output_tokens: Option<i64>,
+    /// The medium that goes with the prompt.
+    pub medium: Option<RowMedium>,
 }
 
 /// The texts of a prompt.
@@ -148,7 +182,12 @@ pub enum Ask {
 impl Draft {
     /// A prompt without an answer.
     pub fn user(text: String) -> Self {
-        Self { ask: Ask::User(text), answer: None, output_tokens: None }
+        Self { ask: Ask::User(text), answer: None, output_tokens: None, medium: None }
+    }
+
+    /// Adds a medium, if there is one.
+    pub fn with_medium(self, medium: Option<RowMedium>) -> Self {
+        Self { medium, ..self }
     }
 
     /// Adds the answer.
@@ -201,6 +240,12 @@ impl Row<'_> {
         self.text_at(column, self.value(column))
     }
 
+    /// The image of a column, if it has one.
+    pub fn image(&self, column: &'static str) -> Option<RowMedium> {
+        let value = self.value(column)?.clone();
+        Some(RowMedium { column, kind: vbench_plugin::sample::MediaKind::Image, value })
+    }
+
     /// The number of a column.
     pub fn number(&self, column: &str) -> Result<f64, Fault> {
         self.value(column)
@@ -228,18 +273,23 @@ impl Row<'_> {
     }
 }
 
-/// Classes that come before and after those that are not there yet, in the
-/// order in which an id is looked up.
-const TEXT: [&TextClass; 9] = [
+/// All classes but that of function calls, in the order in which an id is
+/// looked up.
+const TEXT: [&TextClass; 14] = [
+    &vision_arena::CLASS,
+    &mmvu::CLASS,
     &instruct_coder::CLASS,
     &mt_bench::CLASS,
     &human_eval::CLASS,
     &gsm8k::CLASS,
+    &mm_conversation::CLASS,
     &conversation::CLASS,
     &aimo::CLASS,
     &next_edit::CLASS,
+    &asr::CLASS,
     &blazedit::CLASS,
     &mlperf::CLASS,
+    &mm_star::CLASS,
 ];
 
 /// The class of a dataset: of its path, or the id that the user gave it.
@@ -260,9 +310,6 @@ pub fn find(config: &Config, compat: Compat) -> Result<Class> {
     }
     if is(bfcl::IDS, true) {
         return Ok(Class::Bfcl);
-    }
-    if let Some((name, _)) = later::CLASSES.iter().find(|(_, ids)| is(ids, true)) {
-        return Ok(Class::Later(name));
     }
     let known: Vec<&str> =
         TEXT.iter().flat_map(|class| class.ids.iter().copied()).chain(bfcl::IDS.iter().copied()).collect();
@@ -286,7 +333,6 @@ mod tests {
     fn every_id_belongs_to_one_class() {
         let mut ids: Vec<&str> = TEXT.iter().flat_map(|class| class.ids.iter().copied()).collect();
         ids.extend(bfcl::IDS);
-        ids.extend(later::CLASSES.iter().flat_map(|(_, ids)| ids.iter().copied()));
         let count = ids.len();
         ids.sort_unstable();
         ids.dedup();

@@ -2,7 +2,7 @@
 
 use vbench_plugin::Compat;
 
-use super::{AnswerRule, Draft, Fault, Keep, Numbering, Output, Row, Template, TextClass};
+use super::{AnswerRule, Draft, Fault, Keep, MediaUse, Numbering, Output, Row, Template, TextClass};
 use crate::Config;
 
 /// Where the part of an answer begins that the model is to write.
@@ -24,6 +24,7 @@ pub const CLASS: TextClass = TextClass {
         keep: Keep::All,
     }),
     numbering: Numbering::Rows,
+    media: MediaUse::None,
 };
 
 fn draft(row: &Row<'_>, _: &Config, compat: Compat) -> Result<Option<Draft>, Fault> {

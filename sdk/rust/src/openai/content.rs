@@ -4,6 +4,7 @@ use serde_json::value::RawValue;
 
 use super::write_json;
 use crate::backend::{RawObject, RequestIn, raw_object};
+use crate::media::base64_of;
 use crate::sample::{Media, MediaKind, Prompt, Turn};
 use crate::{Compat, Error, Result};
 
@@ -155,10 +156,8 @@ pub fn write_media(out: &mut Vec<u8>, media: &Media) -> Result<()> {
     };
     out.extend_from_slice(format!(r#"{{"type":"{kind}","{kind}":{{"#).as_bytes());
     if let (MediaKind::Audio, Some(format)) = (media.kind, &media.format) {
-        // Base64 without the head of a data address.
-        let data = media.url.split_once(";base64,").map_or(media.url.as_str(), |(_, data)| data);
         out.extend_from_slice(br#""data":"#);
-        write_json(out, data)?;
+        write_json(out, &base64_of(&media.url))?;
         out.extend_from_slice(br#","format":"#);
         write_json(out, format.as_str())?;
     } else {

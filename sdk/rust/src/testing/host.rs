@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{ByteTokenizer, HostTokenizer};
 use crate::log::Level;
+use crate::media::{Form, Medium, Source};
 use crate::table::Format;
 use crate::{Error, Location, Result};
 
@@ -27,7 +28,20 @@ type TableKey = (String, Option<String>);
 pub struct Host {
     tokenizer: Option<Rc<dyn HostTokenizer>>,
     tables: HashMap<TableKey, Rc<Vec<Value>>>,
+    files: HashMap<TableKey, Rc<Vec<u8>>>,
+    media: Rc<RefCell<Vec<HeldMedium>>>,
     messages: Rc<RefCell<Vec<Message>>>,
+}
+
+/// A medium that a plugin handed over in a test.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HeldMedium {
+    /// Where it came from, its bytes included.
+    pub source: Source,
+    /// The form asked for.
+    pub form: Form,
+    /// What the plugin was told of it.
+    pub medium: Medium,
 }
 
 thread_local! {
@@ -53,7 +67,13 @@ impl Default for Host {
 impl Host {
     /// A host with a tokenizer of bytes and without tables.
     pub fn new() -> Self {
-        Self { tokenizer: Some(Rc::new(ByteTokenizer)), tables: HashMap::new(), messages: Rc::default() }
+        Self {
+            tokenizer: Some(Rc::new(ByteTokenizer)),
+            tables: HashMap::new(),
+            files: HashMap::new(),
+            media: Rc::default(),
+            messages: Rc::default(),
+        }
     }
 
     /// Takes another tokenizer.
@@ -78,6 +98,17 @@ impl Host {
     pub fn with_member_rows(mut self, config_key: &str, member: &str, rows: Vec<Value>) -> Self {
         self.tables.insert((config_key.into(), Some(member.into())), Rc::new(rows));
         self
+    }
+
+    /// Puts a file where data at the path of the option `config_key` may name it.
+    pub fn with_file(mut self, config_key: &str, path: &str, bytes: &[u8]) -> Self {
+        self.files.insert((config_key.into(), Some(path.into())), Rc::new(bytes.to_vec()));
+        self
+    }
+
+    /// The media handed over so far, in their order.
+    pub fn media(&self) -> Vec<HeldMedium> {
+        self.media.borrow().clone()
     }
 
     /// What was logged so far.
@@ -156,6 +187,97 @@ pub(crate) mod tokenizer {
             )
         };
         chats.iter().map(render).collect()
+    }
+}
+
+/// Stands in for the interface `media`. It tells kinds by form and first bytes,
+/// and encodes nothing.
+pub(crate) mod media {
+    use super::{HeldMedium, Host};
+    use crate::media::{Form, Item, Medium, PREFIX, Source};
+    use crate::sample::MediaKind;
+    use crate::{Error, Result};
+
+    pub(crate) fn hold(items: &[Item]) -> Vec<Result<Medium>> {
+        items.iter().map(|item| hold_one(item, &Host::current())).collect()
+    }
+
+    fn hold_one(item: &Item, host: &Host) -> Result<Medium> {
+        let (mut width, mut height, mut duration_s) = (None, None, None);
+        let (found, size) = match &item.source {
+            Source::Bytes(bytes) => (by_magic(bytes), bytes.len()),
+            Source::File(file) => {
+                let key = (file.config_key.clone(), Some(file.path.clone()));
+                let bytes = host
+                    .files
+                    .get(&key)
+                    .ok_or_else(|| Error::input(format!("`{}`: cannot be read: no such file", file.path)))?;
+                (by_magic(bytes), bytes.len())
+            }
+            Source::Held(reference) => {
+                let held = host.media.borrow();
+                let known = held.iter().find(|held| &held.medium.reference == reference);
+                match known.map(|held| held.medium.clone()) {
+                    Some(medium) => (Some((medium.kind, medium.mime_type)), 1),
+                    // A cell: what it is follows from what is asked of it.
+                    None => (None, 1),
+                }
+            }
+            Source::Pixels(pixels) => {
+                let sides = u64::from(pixels.width) * u64::from(pixels.height);
+                if sides * u64::from(pixels.frames) * 3 != pixels.rgb.len() as u64 {
+                    return Err(Error::internal("pixels that are not as many as their measures say"));
+                }
+                (width, height) = (Some(pixels.width), Some(pixels.height));
+                (None, pixels.rgb.len())
+            }
+            Source::Samples(samples) => {
+                if samples.channels == 0 || samples.rate_hz == 0 {
+                    return Err(Error::internal("a sound without channels or rate"));
+                }
+                let frames = samples.values.len() as f64 / f64::from(samples.channels);
+                duration_s = Some(frames / f64::from(samples.rate_hz));
+                (None, samples.values.len() * 2)
+            }
+        };
+        let (kind, mime_type) = match (item.form, found) {
+            (Form::Jpeg, _) => (MediaKind::Image, "image/jpeg".to_owned()),
+            (Form::Png, _) => (MediaKind::Image, "image/png".to_owned()),
+            (Form::Mp4, _) => (MediaKind::Video, "video/mp4".to_owned()),
+            (Form::Wav, _) => (MediaKind::Audio, "audio/wav".to_owned()),
+            (Form::Unchanged, Some(found)) => found,
+            (Form::Unchanged, None) => {
+                return Err(Error::input("is no image, video or sound of a known format"));
+            }
+        };
+        if kind == MediaKind::Audio {
+            duration_s = duration_s.or(Some(1.0));
+        }
+        let mut media = host.media.borrow_mut();
+        let medium = Medium {
+            reference: format!("{PREFIX}{:032x}", media.len() + 1),
+            kind,
+            mime_type,
+            size_bytes: size as u64,
+            width,
+            height,
+            duration_s,
+            details: "{}".into(),
+        };
+        media.push(HeldMedium { source: item.source.clone(), form: item.form, medium: medium.clone() });
+        Ok(medium)
+    }
+
+    fn by_magic(bytes: &[u8]) -> Option<(MediaKind, String)> {
+        let known = [
+            (&b"\xff\xd8"[..], MediaKind::Image, "image/jpeg"),
+            (b"\x89PNG", MediaKind::Image, "image/png"),
+            (b"RIFF", MediaKind::Audio, "audio/wav"),
+            (b"fLaC", MediaKind::Audio, "audio/flac"),
+            (b"ID3", MediaKind::Audio, "audio/mpeg"),
+        ];
+        let found = known.into_iter().find(|(magic, ..)| bytes.starts_with(magic));
+        found.map(|(_, kind, mime_type)| (kind, mime_type.to_owned()))
     }
 }
 

@@ -1,8 +1,9 @@
 //! A stand-in for the host, so that a plugin's tests are plain `cargo test`.
 //!
 //! In native code the host's functions ([`tokenizer`](crate::tokenizer),
-//! [`table`](crate::table), [`log`](crate::log)) go to the [`Host`] of the
-//! thread: a tokenizer, tables from rows in memory, and a list of messages.
+//! [`table`](crate::table), [`media`](crate::media), [`log`](crate::log)) go to
+//! the [`Host`] of the thread: a tokenizer, tables and files in memory, the media
+//! handed over, and a list of messages.
 //! `Recorded…` holds a plugin against what another client did.
 
 pub(crate) mod host;
@@ -10,7 +11,7 @@ mod recorded;
 mod run_data;
 mod tokenizer;
 
-pub use host::{Host, Message};
+pub use host::{HeldMedium, Host, Message};
 pub use recorded::{ChatMl, RecordedRequest, RecordedSample, RecordedStream};
 pub use run_data::RunData;
 pub use tokenizer::{ByteTokenizer, HostTokenizer};
