@@ -8,9 +8,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use memchr::memmem;
 
-use super::answer::Kind;
-use super::body::{DEFAULT_TOKENS, GenerationRequest, Prompt};
+use super::api::Api;
+use super::body::{DEFAULT_TOKENS, GenerationRequest};
 use super::http::Refusal;
+use super::prompt::Prompt;
 
 /// The paths of this API.
 pub(super) const PATHS: [&str; 2] = ["/v1/audio/transcriptions", "/v1/audio/translations"];
@@ -38,11 +39,12 @@ pub(super) fn parse(body: &[u8]) -> Result<GenerationRequest, Refusal> {
     let mut hasher = DefaultHasher::new();
     file.content.hash(&mut hasher);
     Ok(GenerationRequest {
-        kind: Kind::Chat,
+        api: Api::Chat,
         stream: is_true("stream"),
         include_usage: is_true("stream_include_usage"),
         tokens,
         prompt: Prompt { tokens: file.content.len().div_ceil(1024) as u64, digest: hasher.finish() },
+        inputs: 1,
     })
 }
 

@@ -14,11 +14,13 @@ mod limits;
 mod multipart;
 mod pacer;
 mod phase;
+mod plots;
 mod prepare;
 mod sampling;
 pub mod screen;
 mod serve;
 mod services;
 
+pub use plots::{plot, plot_pareto};
 pub use screen::Screen;
 pub use serve::serve;

@@ -4,12 +4,15 @@
 //! [`table`](crate::table), [`media`](crate::media), [`log`](crate::log)) go to
 //! the [`Host`] of the thread: a tokenizer, tables and files in memory, the media
 //! handed over, and a list of messages.
+//! `Recorded…` holds a plugin against what another client did.
 
 pub(crate) mod host;
+mod recorded;
 mod run_data;
 mod tokenizer;
 
 pub use host::{HeldMedium, Host, Message};
+pub use recorded::{ChatMl, RecordedRequest, RecordedSample, RecordedStream};
 pub use run_data::RunData;
 pub use tokenizer::{ByteTokenizer, HostTokenizer};
 
