@@ -111,7 +111,7 @@ fn exchange(url: &str, path: &str, count: u32) -> Vec<(Ending, Vec<u8>)> {
             method: "POST".into(),
             path: path.into(),
             headers: vec![("x-request-id".into(), format!("r-{index}"))],
-            body: Bytes::from(format!("body {index}")),
+            body: Bytes::from(format!("body {index}")).into(),
         };
         let dispatch =
             Dispatch { index, scheduled_ns: 1, released_ns: 1, request, slots: Arc::clone(&slots) };

@@ -73,7 +73,7 @@ impl Client {
             method: "POST".into(),
             path: "/v1/x".into(),
             headers: vec![("x-request-id".into(), format!("r-{index}"))],
-            body: body.into(),
+            body: body.into().into(),
         };
         let slots = Arc::clone(&self.slots);
         let dispatch = Dispatch { index, scheduled_ns: 1, released_ns: 1, request, slots };

@@ -60,6 +60,7 @@ plugins! {
     "ollama" => vbench_plugin_ollama,
     "mlperf-server" => vbench_plugin_mlperf_server,
     "openai" => vbench_plugin_openai,
+    "openai-audio" => vbench_plugin_openai_audio,
     "openai-chat" => vbench_plugin_openai_chat,
     "openai-responses" => vbench_plugin_openai_responses,
     "pooling" => vbench_plugin_pooling,
