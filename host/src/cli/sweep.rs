@@ -14,7 +14,7 @@ use super::plugin_flags::{Chosen, PluginFlags};
 use super::resolve;
 use super::root::Invocation;
 use super::serve::flag_table;
-use crate::sweep::{SlaSweepArgs, StartupArgs, StartupSweepArgs, SweepCommand, WorkloadSweepArgs};
+use crate::sweep::{SlaSweepArgs, StartupArgs, SweepCommand};
 
 /// The sweeps there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
