@@ -157,7 +157,7 @@ mod tests {
         assert_eq!(dir(&[("SERVE", &none), ("BENCH", &serve)], &[]), "e/BENCH--a=1");
         assert_eq!(dir(&[("SERVE", &none), ("BENCH", &none)], &["WL-", "v=1"]), "e/WL--v=1");
         assert_eq!(dir(&[("SERVE", &none)], &[]), "e");
-        assert_eq!(sanitise("'\"a'\""), "\"a'");
+        assert_eq!(sanitise("'\"a'\""), "a'");
         assert_eq!(sanitise("'a'"), "a");
     }
 

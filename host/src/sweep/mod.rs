@@ -97,7 +97,10 @@ pub fn run(command: SweepCommand, context: &SweepContext<'_>) -> Result<u8, Faul
         SweepCommand::Serve(args) => serve::run(Session::open(args, context)?),
         SweepCommand::ServeWorkload(args) => workload::run(Session::open(&args.sweep, context)?, args),
         SweepCommand::ServeSla(args, criteria) => {
-            sla::run(Session::open(&args.sweep, context)?, args, criteria, context)
+            let compat = args.sweep.experiment.compat;
+            let targets =
+                criterion::open_targets(args.sla_params.as_deref(), criteria, compat, context.plugins)?;
+            sla::run(Session::open(&args.sweep, context)?, args, targets)
         }
         SweepCommand::Startup(args) => startup_sweep::run(args, context),
     };

@@ -80,6 +80,14 @@ pub fn needs_server(session: &Session<'_>, serve: &Combination) -> bool {
     })
 }
 
+/// Rows without the object of vbench's own figures, which is no cell of a table.
+pub fn without_own_key(rows: &[Row]) -> Vec<Row> {
+    let strip = |row: &Row| {
+        row.iter().filter(|(key, _)| *key != "vbench").map(|(k, v)| (k.clone(), v.clone())).collect()
+    };
+    rows.iter().map(strip).collect()
+}
+
 /// Writes the tables over all runs and says where everything is.
 ///
 /// # Errors
@@ -91,7 +99,7 @@ pub fn finish(session: &Session<'_>, all: &[Row]) -> Result<(), Halt> {
                 .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
                 .map_err(|error| Halt::Fatal(Fault::user(error)))
         };
-        write_text(&session.experiment.join("summary.csv"), &csv(all)?)?;
+        write_text(&session.experiment.join("summary.csv"), &csv(&without_own_key(all))?)?;
         let groups = aggregate::groups(all, &[&session.serve_params, &session.bench_params]);
         write_text(&session.experiment.join("aggregate.csv"), &csv(&aggregate::rows(&groups))?)?;
         let json = crate::report::python_json::to_pretty(&aggregate::json(&groups), 4)

@@ -2,9 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::SweepContext;
 use super::args::{LoadVariable, SearchMethod, SlaSweepArgs};
-use super::criterion::{Target, open_targets};
+use super::criterion::Target;
 use super::error::SweepError;
 use super::failure::{Failure, Halt};
 use super::layout;
@@ -15,7 +14,6 @@ use super::serve::{finish, with_server};
 use super::session::{Pair, Session, Slot};
 use super::table::Row;
 use super::workload::{load_of, refuse_override};
-use crate::cli::plan::SlaPlan;
 use crate::plugin::contract::Verdict;
 use crate::report::ReportError;
 use crate::report::python_json::to_pretty;
@@ -24,12 +22,7 @@ use crate::report::python_json::to_pretty;
 ///
 /// # Errors
 /// As for `sweep serve`; a server that fails ends the search.
-pub fn run(
-    mut session: Session<'_>,
-    args: &SlaSweepArgs,
-    named: &[SlaPlan],
-    context: &SweepContext<'_>,
-) -> Result<(), Halt> {
+pub fn run(mut session: Session<'_>, args: &SlaSweepArgs, mut targets: Vec<Target>) -> Result<(), Halt> {
     refuse_override(&session, args.sla_variable, "determined automatically")?;
     if args.sla_min > args.sla_max {
         return Err(SweepError::Usage(format!(
@@ -41,8 +34,6 @@ pub fn run(
     if !(args.sla_tolerance > 0.0 && args.sla_tolerance < 1.0) {
         return Err(SweepError::Usage("--sla-tolerance has to lie between 0 and 1".to_owned()).into());
     }
-    let compat = args.sweep.experiment.compat;
-    let mut targets = open_targets(args.sla_params.as_deref(), named, compat, context.plugins)?;
     if targets.iter().any(|target| target.detailed) {
         session.want_detailed_results();
     }

@@ -12,6 +12,7 @@ use super::failure::{Failure, Halt};
 use super::layout::{self, Lock};
 use super::params::{Combination, NAME_KEY, read_combinations};
 use super::results;
+use super::serve::without_own_key;
 use super::startup_time;
 use super::table::{self, Row};
 use super::words;
@@ -69,7 +70,7 @@ pub fn run(args: &StartupSweepArgs, context: &SweepContext<'_>) -> Result<(), Ha
         context.screen.line(format!("Experiment will be saved at: {}", experiment.display()));
         return Ok(());
     }
-    let csv = table::to_csv(&all).map_err(|error| Halt::Fatal(Fault::user(error)))?;
+    let csv = table::to_csv(&without_own_key(&all)).map_err(|error| Halt::Fatal(Fault::user(error)))?;
     results::write_text(&experiment.join("summary.csv"), &String::from_utf8_lossy(&csv))?;
     context.screen.line(format!("Experiment has been saved at: {}", experiment.display()));
     Ok(())

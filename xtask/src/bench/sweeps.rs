@@ -104,7 +104,7 @@ fn one_search(
     let mut command = sweep(
         setting,
         "serve-sla",
-        &format!("--seed {seed} --max-batch {BATCH}"),
+        &format!("--ttft-ms {TTFT_MS} --itl-ms {ITL_MS} --seed {seed} --max-batch {BATCH}"),
         &["--num-prompts", prompts, "--burstiness", "inf"],
     )?;
     command
@@ -117,7 +117,7 @@ fn one_search(
     Ok((load, found["runs"].as_u64().unwrap_or(0)))
 }
 
-/// Eight short runs, from the start of the command to its end.
+/// Eight short runs, 2.3 seconds of load, from the start of the command to its end.
 ///
 /// # Errors
 /// The sweep does not run.
@@ -129,7 +129,7 @@ pub fn short_runs(setting: &Setting) -> Result<Vec<Value>> {
     let mut wall = Vec::new();
     for _ in 0..setting.runs {
         remove(&dir)?;
-        let mut command = sweep(setting, "serve", "", &["--num-prompts", "16"])?;
+        let mut command = sweep(setting, "serve", "--ttft-ms 10 --itl-ms 5", &["--num-prompts", "13"])?;
         command.args(["--num-runs", "2", "--bench-params", &params.display().to_string()]).args([
             "-o",
             &setting.dir.display().to_string(),
@@ -148,7 +148,7 @@ pub fn short_runs(setting: &Setting) -> Result<Vec<Value>> {
     }
     let median = wall[wall.len() / 2];
     let row = vec!["vbench sweep serve".to_owned(), format!("{median:.2}"), "< 5".to_owned()];
-    println!("{}", table(&["8 runs of 16 requests", "wall s (median)", "target"], &[row]));
+    println!("{}", table(&["8 runs of 13 requests, 2.3 s of load", "wall s (median)", "target"], &[row]));
     Ok(vec![json!({"runs": 8, "wall_s": wall, "median_s": median})])
 }
 
@@ -157,9 +157,9 @@ fn sweep(setting: &Setting, sub: &str, server: &str, bench: &[&str]) -> Result<C
     let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).context("no free port")?.port();
     let vbench = setting.vbench.display();
     let mut command = Command::new(&setting.vbench);
-    command.args(["sweep", sub, "--serve-cmd"]).arg(format!(
-        "'{vbench}' mock --host 127.0.0.1 --port {port} --ttft-ms {TTFT_MS} --itl-ms {ITL_MS} {server}"
-    ));
+    command
+        .args(["sweep", sub, "--serve-cmd"])
+        .arg(format!("'{vbench}' mock --host 127.0.0.1 --port {port} {server}"));
     command.arg("--bench-cmd").arg(format!(
         "vbench serve --host 127.0.0.1 --port {port} --model mock --tokenizer '{}' --dataset-name random \
          --random-input-len 16 --random-output-len {TOKENS} --disable-tqdm {}",
