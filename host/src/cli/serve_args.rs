@@ -233,8 +233,8 @@ pub(super) struct ResultArgs {
     /// Draw when each request waited and when its tokens came: a page beside the result file
     #[arg(long)]
     pub(super) plot_timeline: bool,
-    /// Two gaps between tokens, in ms, at which the timeline's colours change [default: 25,50]
-    #[arg(long, value_name = "MS")]
+    /// Gaps between tokens, in ms, at which the timeline's colours change [default: 25,50]
+    #[arg(long, value_name = "MS,MS")]
     pub(super) timeline_itl_thresholds: Option<String>,
     /// Draw the lengths of prompts and answers: a picture beside the result file
     #[arg(long)]
