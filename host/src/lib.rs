@@ -24,6 +24,8 @@ pub mod record;
 pub mod report;
 pub mod run;
 pub mod schedule;
+pub mod server;
 pub mod sla;
+pub mod sweep;
 pub mod tokenizer;
 pub mod wire;

@@ -83,6 +83,8 @@ pub enum FailureClass {
     Stream,
     /// The response ended without what makes it an answer.
     Incomplete,
+    /// The response is none of the kind that the backend reads.
+    WrongKind,
     /// The backend plugin failed on it.
     Plugin,
     /// The user stopped the run.
@@ -100,6 +102,7 @@ impl FailureClass {
             Self::Protocol => "protocol",
             Self::Stream => "stream-error",
             Self::Incomplete => "incomplete",
+            Self::WrongKind => "wrong-kind",
             Self::Plugin => "plugin-error",
             Self::Interrupted => "interrupted",
         }
@@ -149,6 +152,8 @@ pub struct RequestRecord {
     pub server_queue_s: Option<f64>,
     /// Time to first token, as the server reports it, in seconds.
     pub server_ttft_s: Option<f64>,
+    /// JSON object that the backend plugin keeps with the request.
+    pub extra: Option<String>,
     /// Status of the response, 0 if none came.
     pub status: u16,
     /// Bytes of the request, head included.

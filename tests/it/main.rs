@@ -1,5 +1,6 @@
 //! The whole command, as users run it.
 
+mod backends;
 mod cli;
 mod command;
 mod comparison;
@@ -8,3 +9,7 @@ mod hostile;
 mod plots;
 mod recording_server;
 mod request_body;
+mod server;
+mod stand_in;
+mod sweep;
+mod sweep_golden;

@@ -11,8 +11,10 @@
 //! | `config_file` | flags from a YAML, JSON or TOML file |
 //! | `known` | every flag of the reference client, in its order |
 //! | `offers`, `schema`, `plugin_flags` | from a plugin's JSON Schema to flags, and back to its config |
+//! | `json_file` | options whose value is the content of a file |
 //! | `serve_args`, `serve`, `resolve` | the host's own flags, and the way to the plan |
 //! | `plots` | flags of `sweep plot` and `sweep plot-pareto` |
+//! | `sweep` | `vbench sweep …` and `vbench startup`, whose flags are in `crate::sweep` |
 //! | `plan`, `namespace` | the result |
 //! | `help`, `root`, `error`, `compat` | what their names say |
 //!
@@ -27,6 +29,7 @@ mod dotted;
 mod early;
 mod error;
 mod help;
+mod json_file;
 pub mod known;
 mod namespace;
 mod offers;
@@ -38,6 +41,7 @@ mod root;
 mod schema;
 mod serve;
 mod serve_args;
+mod sweep;
 #[cfg(test)]
 mod tests;
 
@@ -49,4 +53,4 @@ pub use offers::{OfferSpec, Role};
 pub use plan::ServePlan;
 pub use plots::{PlotArgs, PlotParetoArgs};
 pub use resolve::TEMPERATURE_NOTICE;
-pub use root::{Invocation, PluginCommand, SweepCommand, parse};
+pub use root::{Invocation, PluginCommand, parse};

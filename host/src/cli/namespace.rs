@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 
 use super::argv::{Normalised, Piece};
 use super::known::{self, Kind, Literal};
-use crate::report::{python_float, python_text, python_value};
+use crate::report::python_float;
+use crate::report::python_repr::{python_bool, python_repr, python_text, python_words};
 
 /// A value as Python's argument parser would hold it.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,14 +57,12 @@ impl ArgValue {
     pub fn to_python(&self) -> String {
         match self {
             Self::None => "None".to_owned(),
-            Self::Bool(value) => python_value(&Value::Bool(*value)),
+            Self::Bool(value) => python_bool(*value).to_owned(),
             Self::Int(value) => value.to_string(),
             Self::Float(value) => python_float(*value),
             Self::Text(text) => python_text(text),
-            Self::Words(words) => {
-                format!("[{}]", words.iter().map(|word| python_text(word)).collect::<Vec<_>>().join(", "))
-            }
-            Self::Json(value) => python_value(value),
+            Self::Words(words) => python_words(words),
+            Self::Json(value) => python_repr(value),
             Self::Object { python, .. } => (*python).to_owned(),
         }
     }

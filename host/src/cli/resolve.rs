@@ -142,7 +142,7 @@ fn find(plugins: &PluginFlags<'_>, role: Role, name: &str, reference: &[&str]) -
 }
 
 /// Criteria that were named, then those of which only an option was given.
-fn criteria(
+pub(super) fn criteria(
     plugins: &PluginFlags<'_>,
     named: &[String],
     given: &Normalised,

@@ -13,8 +13,10 @@ use super::offers::OfferSpec;
 use super::plan::ServePlan;
 use super::plots::{PlotArgs, PlotParetoArgs};
 use super::serve::{self, Outcome};
+use super::sweep;
 use crate::mock::MockArgs;
 use crate::plot::{ParetoPlan, PlotPlan};
+use crate::sweep::{StartupArgs, SweepCommand};
 
 /// What the user wants done.
 #[derive(Debug)]
@@ -23,6 +25,10 @@ pub enum Invocation {
     Serve(Box<ServePlan>),
     /// Be a server to measure.
     Mock(MockArgs),
+    /// Measure again and again with other settings.
+    Sweep(Box<SweepCommand>),
+    /// Measure how long a server takes to start.
+    Startup(StartupArgs),
     /// Look at plugins.
     Plugin(PluginCommand),
     /// Draw the curves of a sweep.
@@ -45,9 +51,18 @@ pub enum PluginCommand {
     List,
 }
 
-/// What to do with many runs.
+/// What to do with many runs: make them, or draw them.
+#[derive(Debug, Subcommand)]
+enum RootSweep {
+    #[command(flatten)]
+    Run(sweep::SweepName),
+    #[command(flatten)]
+    Draw(DrawCommand),
+}
+
+/// What to draw of a sweep.
 #[derive(Debug, Clone, Subcommand)]
-pub enum SweepCommand {
+pub enum DrawCommand {
     /// Draw performance curves from the results of a sweep
     #[command(infer_long_args = true, args_override_self = true)]
     Plot(Box<PlotArgs>),
@@ -72,15 +87,17 @@ enum RootCommand {
     Serve,
     /// Be an OpenAI-compatible server with known timing
     Mock(MockArgs),
+    /// Measure again and again: settings of the server times settings of the benchmark
+    Sweep {
+        #[command(subcommand)]
+        command: RootSweep,
+    },
+    /// Measure how long a server takes to start
+    Startup(StartupArgs),
     /// Look at plugins
     Plugin {
         #[command(subcommand)]
         command: PluginCommand,
-    },
-    /// Look at many runs
-    Sweep {
-        #[command(subcommand)]
-        command: SweepCommand,
     },
     /// Print a completion script for a shell
     Completions {
@@ -103,6 +120,15 @@ pub fn parse(early: &Early, offers: &[OfferSpec]) -> Result<Invocation, CliError
     if let Some(("serve", words)) = early.words.split_first().map(|(first, rest)| (first.as_str(), rest)) {
         return serve(words);
     }
+    if let [first, name, words @ ..] = early.words.as_slice()
+        && first == "sweep"
+        && let Some(name) = sweep::SweepName::of(name)
+    {
+        return sweep::read(name, words, offers);
+    }
+    if let Some(("startup", words)) = early.words.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        return sweep::read_startup(words);
+    }
     let root = match Root::try_parse_from(argparse_spelling(&early.words)) {
         Ok(root) => root,
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
@@ -112,12 +138,14 @@ pub fn parse(early: &Early, offers: &[OfferSpec]) -> Result<Invocation, CliError
     };
     match root.command {
         RootCommand::Serve => serve(&[]),
+        RootCommand::Sweep { command: RootSweep::Run(name) } => sweep::read(name, &[], offers),
+        RootCommand::Startup(args) => Ok(Invocation::Startup(args)),
         RootCommand::Mock(args) => Ok(Invocation::Mock(args)),
         RootCommand::Plugin { command } => Ok(Invocation::Plugin(command)),
-        RootCommand::Sweep { command: SweepCommand::Plot(args) } => {
+        RootCommand::Sweep { command: RootSweep::Draw(DrawCommand::Plot(args)) } => {
             args.plan().map(|plan| Invocation::Plot(Box::new(plan)))
         }
-        RootCommand::Sweep { command: SweepCommand::PlotPareto(args) } => {
+        RootCommand::Sweep { command: RootSweep::Draw(DrawCommand::PlotPareto(args)) } => {
             args.plan().map(|plan| Invocation::PlotPareto(Box::new(plan)))
         }
         RootCommand::Completions { shell } => completions(shell, offers).map(Invocation::Print),

@@ -9,11 +9,13 @@
 
 mod fields;
 mod likeness;
+mod origin;
 pub mod plan;
 pub mod reader;
 pub mod reading;
 pub mod reference_sse;
 
+pub use origin::Origin;
 pub use reader::{Progress, Reader};
 pub use reading::{Cutting, Method, RequestMeta};
 pub use reference_sse::Dialect;

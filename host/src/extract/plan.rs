@@ -98,6 +98,18 @@ pub struct Gathered {
     pub terminal: bool,
 }
 
+impl Gathered {
+    /// Whether no event has said anything.
+    pub fn is_empty(&self) -> bool {
+        self.text.is_empty()
+            && self.usage == Usage::default()
+            && self.finish_reason.is_none()
+            && self.server_queue_ms.is_none()
+            && self.server_ttft_ms.is_none()
+            && !self.terminal
+    }
+}
+
 /// What one event was.
 #[derive(Debug, PartialEq, Eq)]
 pub enum EventKind {

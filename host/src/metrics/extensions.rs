@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use super::histogram::TokenHistograms;
@@ -10,6 +11,7 @@ use super::peaks::{ExactPeaks, exact_peaks};
 use super::series::Series;
 use super::server_counters::PrefixCache;
 use super::stats::{Sorted, mean, population_std};
+use super::token_kinds::{KindReport, token_kinds};
 use crate::clock::seconds_between;
 use crate::record::{RequestRecord, RunRecord, Task, TokenKind};
 
@@ -112,10 +114,13 @@ impl Distribution {
     }
 
     fn per_token(histograms: &TokenHistograms) -> Option<Self> {
-        let mean_ns = histograms.mean_per_token_ns()?;
-        let h = &histograms.itl_per_token_ns;
+        Some(Self::of_histogram_ns(&histograms.itl_per_token_ns, histograms.mean_per_token_ns()?))
+    }
+
+    /// From a histogram of nanoseconds and the exact mean.
+    pub(super) fn of_histogram_ns(h: &Histogram<u64>, mean_ns: f64) -> Self {
         let ms = |ns: u64| ns as f64 / 1e6;
-        Some(Self {
+        Self {
             count: h.len(),
             mean_ms: mean_ns / 1e6,
             std_ms: h.stdev() / 1e6,
@@ -125,7 +130,7 @@ impl Distribution {
             p99_ms: ms(h.value_at_quantile(0.99)),
             p99_9_ms: ms(h.value_at_quantile(0.999)),
             max_ms: ms(h.max()),
-        })
+        }
     }
 }
 
@@ -204,6 +209,8 @@ pub struct Extensions {
     pub cached_prompt_tokens: Option<u64>,
     /// Output tokens of the successes spent on reasoning.
     pub reasoning_tokens: Option<u64>,
+    /// Token events of the successes by what they are part of.
+    pub token_kinds: BTreeMap<&'static str, KindReport>,
     /// Why models stopped, with counts.
     pub finish_reasons: BTreeMap<String, u64>,
     /// Failures by class.
@@ -250,6 +257,7 @@ impl Extensions {
             peaks: exact_peaks(run),
             cached_prompt_tokens: reported(|r| r.usage.cached_tokens),
             reasoning_tokens: reported(|r| r.usage.reasoning_tokens),
+            token_kinds: token_kinds(run),
             finish_reasons,
             failures,
             bytes_out: run.requests.iter().map(|r| r.bytes_out).sum(),

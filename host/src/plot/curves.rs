@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::axis::{Scale, shows};
 use super::error::PlotError;
 use super::results::{Results, Run, columns, number};
-use crate::report::python_value;
+use crate::report::python_repr::python_repr;
 
 /// Keys by which runs are grouped, and what is plotted.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -98,7 +98,7 @@ const MOST_SECTIONS: usize = 3;
 pub fn text_of(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        value => python_value(value),
+        value => python_repr(value),
     }
 }
 

@@ -10,7 +10,8 @@ use super::pareto::{self, ParetoKeys};
 use super::raster::PIXELS_PER_INCH;
 use super::results::{Results, Run};
 use super::{line_chart, pareto_chart};
-use crate::report::{python_text, write_atomically};
+use crate::report::python_repr::python_text;
+use crate::report::write_atomically;
 
 /// How figures are written.
 #[derive(Debug, Clone, PartialEq)]

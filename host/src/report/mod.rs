@@ -3,8 +3,8 @@
 //! [`console`] is the table, [`result_json`] the result file's content,
 //! [`pytorch`] the same for PyTorch's benchmark database, [`histogram_log`] an
 //! HdrHistogram log. [`files`] has the names and writes. [`python_json`],
-//! [`python_repr`] and [`python_float`] are the text forms of the reference client's language,
-//! which all of them use.
+//! [`python_float`] and [`python_repr`] are the text forms of the reference
+//! client's language, which all of them use.
 //!
 //! Depends on `metrics`, `record` and `clock`; knows nothing of flags.
 
@@ -26,7 +26,6 @@ use thiserror::Error;
 pub use files::{ResultFile, append_result, default_name, write_atomically};
 pub use histogram_log::write_histogram_log;
 pub use python_float::python_float;
-pub use python_repr::{python_text, python_value};
 pub use result_json::{ReportInput, ResultJson};
 pub use settings::{RampUp, RpsChange, RunSettings};
 

@@ -11,8 +11,8 @@ use crate::cli::{Compat, ServePlan};
 use crate::clock;
 use crate::fault::{EXIT_OK, EXIT_TARGET, EXIT_THRESHOLD, Fault};
 use crate::metrics::{
-    ClientReport, ExtensionInput, Extensions, LatencyMetric, MetricOptions, Series, ServerCounters, Summary,
-    TokenHistograms,
+    ClientReport, ExtensionInput, Extensions, LatencyMetric, MetricOptions, PrefixCache, Series,
+    ServerCounters, Summary, TokenHistograms,
 };
 use crate::plot;
 use crate::plugin::contract::Verdict;
@@ -57,9 +57,14 @@ pub struct Finish<'a> {
     pub client: ClientReport,
     /// `ignore_eos` as it was sent.
     pub ignore_eos: bool,
+    /// No prompt of the dataset repeats or begins like another.
+    pub fresh_prompts: bool,
     /// Requests that were never sent, because the run was stopped.
     pub unsent: usize,
 }
+
+/// A larger share of prompt tokens than this is not in the prefix cache by chance.
+const FRESH_HIT_SHARE: f64 = 0.01;
 
 impl Finish<'_> {
     /// Computes, prints and writes everything; gives the exit code.
@@ -100,6 +105,9 @@ impl Finish<'_> {
             ExtensionInput { requested_rps, client: std::mem::take(&mut self.client), prefix_cache },
         );
         self.warn(&run, client_limited.as_deref());
+        if let Some(cache) = &extensions.prefix_cache {
+            self.warn_of_hits(&run, cache);
+        }
         let settings = self.settings();
         let mut sections = self.sections();
         let verdicts = self.judge(&run, &series, &summary)?;
@@ -119,6 +127,12 @@ impl Finish<'_> {
             sections: &sections,
         };
         self.screen.line(report::console::render(&input).trim_end_matches('\n'));
+        if self.plan.compat != Compat::V033 {
+            let beyond = report::console::render_beyond(&extensions);
+            if !beyond.is_empty() {
+                self.screen.line(beyond.trim_end_matches('\n'));
+            }
+        }
         self.tell(&verdicts);
         self.write(&input, &settings, &histograms)?;
         Ok(self.exit_code(&run, &verdicts))
@@ -260,6 +274,27 @@ impl Finish<'_> {
             self.screen.warn(format!(
                 "all requests failed; the first: {}",
                 first.map_or("no reason is known", |failure| failure.message.as_str())
+            ));
+        }
+    }
+
+    /// Hits of the prefix cache where there should be none: prompts that are
+    /// drawn anew and have no prefix in common.
+    fn warn_of_hits(&self, run: &RunRecord, cache: &PrefixCache) {
+        if !self.fresh_prompts {
+            return;
+        }
+        // The first prompt has been asked before, to see whether the server is up.
+        let load = &self.plan.load;
+        let tried = load.ready_check_timeout_s > 0 || load.num_warmups > 0;
+        let first = run.requests.first().filter(|_| tried).map_or(0, |request| request.dataset_prompt_tokens);
+        let hits = cache.hit_tokens.saturating_sub(i64::try_from(first).unwrap_or(i64::MAX));
+        if hits as f64 > FRESH_HIT_SHARE * cache.query_tokens as f64 {
+            self.screen.warn(format!(
+                "the server had {} of {} prompt tokens in its prefix cache, although the dataset `{}` draws every \
+                 prompt anew: times to the first token are too low; most likely the same seed was run before, so \
+                 use another --seed or reset the cache",
+                cache.hit_tokens, cache.query_tokens, self.plan.dataset.name
             ));
         }
     }

@@ -8,8 +8,9 @@
 //!
 //! - `case`: loads; `clients`: commands of the clients; `process`: pinned
 //!   child processes and what they used; `capacity`, `accuracy`, `parse`,
-//!   `start_up`, `sampling`: the measurements; `stats`, `table`: figures and how
-//!   they are printed.
+//!   `start_up`, `sampling`, `sweeps` (their time, and the runs of an SLA
+//!   search): the measurements; `stats`, `table`: figures and how they are
+//!   printed.
 
 mod accuracy;
 mod capacity;
@@ -20,6 +21,7 @@ mod process;
 mod sampling;
 mod start_up;
 mod stats;
+mod sweeps;
 mod table;
 
 use std::fs;
@@ -49,6 +51,10 @@ pub struct BenchArgs {
     #[arg(long, global = true, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
 
+    /// Measure this binary instead of building one.
+    #[arg(long, global = true, value_name = "FILE")]
+    vbench: Option<PathBuf>,
+
     /// Only cases whose name contains this.
     #[arg(long, global = true, value_name = "TEXT")]
     only: Option<String>,
@@ -66,6 +72,10 @@ enum BenchCommand {
     StartUp,
     /// What a random prompt costs to make.
     Sampling,
+    /// Error and runs of the search for the highest load, over seeds (--runs), against bisection's.
+    Sla,
+    /// Time of a sweep of eight short runs.
+    Sweep,
 }
 
 /// The machine and the programs.
@@ -108,7 +118,7 @@ pub fn run(workspace: &Workspace, args: &BenchArgs) -> Result<()> {
     let dir = workspace.target().join("bench");
     fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
     let setting = Setting {
-        vbench: workspace.build_release()?,
+        vbench: args.vbench.clone().map_or_else(|| workspace.build_release(), Ok)?,
         tokenizer: workspace.tokenizer(),
         dir,
         server_cpu: args.server_cpu,
@@ -134,6 +144,12 @@ pub fn run(workspace: &Workspace, args: &BenchArgs) -> Result<()> {
     }
     if wanted(BenchCommand::Sampling) {
         report(&setting, "sampling", sampling::measure(&setting)?)?;
+    }
+    if wanted(BenchCommand::Sla) {
+        report(&setting, "sla", sweeps::search(&setting)?)?;
+    }
+    if wanted(BenchCommand::Sweep) {
+        report(&setting, "sweep", sweeps::short_runs(&setting)?)?;
     }
     Ok(())
 }
