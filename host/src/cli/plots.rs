@@ -22,7 +22,7 @@ pub struct PlotArgs {
     experiment_dir: PathBuf,
     /// Folder for figures, relative to EXPERIMENT_DIR
     #[arg(long, value_name = "DIR", default_value = "", hide_default_value = true)]
-    fig_dir: PathBuf,
+    fig_dir: String,
     /// A figure for each combination of these keys
     #[arg(long, value_name = "KEY,…", default_value = "", hide_default_value = true)]
     fig_by: String,
@@ -121,7 +121,7 @@ impl PlotArgs {
         };
         Ok(PlotPlan {
             experiment_dir: self.experiment_dir,
-            fig_dir: self.fig_dir,
+            fig_dir: PathBuf::from(self.fig_dir),
             fig_name: self.fig_name,
             fig_name_joint: if older { "--" } else { "-" },
             fig_by: keys(&self.fig_by),

@@ -70,8 +70,8 @@ impl Axis {
         let (low, high) = widened(min, max);
         let margin = (high - low) * MARGIN;
         // Differences are judged against zero wherever zero is not far away.
-        let low = if min >= 0.0 && min <= 0.5 * max { 0.0 } else { low - margin };
-        let high = if max <= 0.0 && max >= 0.5 * min { 0.0 } else { high + margin };
+        let low = if min >= 0.0 && max > 0.0 && min <= 0.5 * max { 0.0 } else { low - margin };
+        let high = if max <= 0.0 && min < 0.0 && max >= 0.5 * min { 0.0 } else { high + margin };
         Self {
             scale: Scale::Linear,
             min: low,
@@ -277,9 +277,14 @@ mod tests {
     #[test]
     fn odd_values_still_make_an_axis() {
         for scale in [Scale::Linear, Scale::Log] {
-            for values in
-                [vec![], vec![5.0], vec![f64::NAN, f64::INFINITY], vec![7.0, 7.0], vec![1e-300, 1e300]]
-            {
+            for values in [
+                vec![],
+                vec![5.0],
+                vec![0.0, 0.0],
+                vec![f64::NAN, f64::INFINITY],
+                vec![7.0, 7.0],
+                vec![1e-300, 1e300],
+            ] {
                 let axis = Axis::fit(values.clone(), scale, 6);
                 let (min, max) = axis.range();
                 assert!(min < max && min.is_finite() && max.is_finite(), "{values:?} {axis:?}");
