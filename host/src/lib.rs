@@ -10,19 +10,23 @@
 //!
 //! `docs/architecture.md` has the reasons.
 
+pub mod author;
 pub mod cli;
 pub mod clock;
 pub mod data;
 pub mod extract;
 pub mod fault;
+pub mod lock;
 pub mod metrics;
 pub mod mock;
 pub mod plugin;
 pub mod plugins;
+pub mod policy;
 pub mod record;
 pub mod report;
 pub mod run;
 pub mod schedule;
 pub mod sla;
+pub mod source;
 pub mod tokenizer;
 pub mod wire;

@@ -6,4 +6,6 @@ mod comparison;
 mod golden;
 mod hostile;
 mod recording_server;
+mod registry;
 mod request_body;
+mod shipping;

@@ -13,6 +13,7 @@
 //! | `offers`, `schema`, `plugin_flags` | from a plugin's JSON Schema to flags, and back to its config |
 //! | `serve_args`, `serve`, `resolve` | the host's own flags, and the way to the plan |
 //! | `plan`, `namespace` | the result |
+//! | `plugin_args` | the words after `vbench plugin` |
 //! | `help`, `root`, `error`, `compat` | what their names say |
 //!
 //! Depends on `crate::fault`, and on `crate::schedule` for the types of a load. No module of the crate but the binary's
@@ -29,6 +30,7 @@ pub mod known;
 mod namespace;
 mod offers;
 pub mod plan;
+mod plugin_args;
 mod plugin_flags;
 mod resolve;
 mod root;
@@ -45,4 +47,5 @@ pub use namespace::{ArgValue, Namespace};
 pub use offers::{OfferSpec, Role};
 pub use plan::ServePlan;
 pub use resolve::TEMPERATURE_NOTICE;
-pub use root::{Invocation, PluginCommand, parse};
+pub use plugin_args::{Kind, Language, PluginCommand, take_count, take_switch};
+pub use root::{Invocation, parse, serve_plan};

@@ -1,7 +1,5 @@
 //! The commands of `vbench`.
 
-use std::path::PathBuf;
-
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
@@ -10,6 +8,7 @@ use super::early::{Early, GlobalArgs};
 use super::error::CliError;
 use super::offers::OfferSpec;
 use super::plan::ServePlan;
+use super::plugin_args::PluginCommand;
 use super::serve::{self, Outcome};
 use crate::mock::MockArgs;
 
@@ -20,22 +19,10 @@ pub enum Invocation {
     Serve(Box<ServePlan>),
     /// Be a server to measure.
     Mock(MockArgs),
-    /// Look at plugins.
+    /// Look at plugins, fetch them, make them.
     Plugin(PluginCommand),
     /// Print this text to standard output and succeed: help, version, completion script.
     Print(String),
-}
-
-/// What to do with plugins.
-#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
-pub enum PluginCommand {
-    /// Say what a plugin is, offers and imports, without running a benchmark
-    Inspect {
-        /// The plugin's file
-        file: PathBuf,
-    },
-    /// List all datasets, backends and criteria that there are
-    List,
 }
 
 /// Benchmarks LLM serving endpoints with sandboxed WebAssembly plugins
@@ -54,7 +41,7 @@ enum RootCommand {
     Serve,
     /// Be an OpenAI-compatible server with known timing
     Mock(MockArgs),
-    /// Look at plugins
+    /// Look at plugins, fetch, lock, verify, try out and make them
     Plugin {
         #[command(subcommand)]
         command: PluginCommand,
@@ -92,6 +79,17 @@ pub fn parse(early: &Early, offers: &[OfferSpec]) -> Result<Invocation, CliError
         RootCommand::Mock(args) => Ok(Invocation::Mock(args)),
         RootCommand::Plugin { command } => Ok(Invocation::Plugin(command)),
         RootCommand::Completions { shell } => completions(shell, offers).map(Invocation::Print),
+    }
+}
+
+/// Reads the flags of `vbench serve`, for commands that do a part of what it does.
+///
+/// # Errors
+/// See [`CliError`].
+pub fn serve_plan(words: &[String], offers: &[OfferSpec]) -> Result<ServePlan, CliError> {
+    match serve::read(words, None, offers)? {
+        Outcome::Plan(plan) => Ok(*plan),
+        Outcome::Help(_) => Err(CliError::Usage("`vbench serve --help` lists these flags".to_owned())),
     }
 }
 

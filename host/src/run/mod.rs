@@ -18,5 +18,8 @@ pub mod screen;
 mod serve;
 mod services;
 
+pub(crate) use prepare::{Envelope, request_of};
+pub(crate) use sampling::sample;
 pub use screen::Screen;
+pub(crate) use serve::backend_args;
 pub use serve::serve;

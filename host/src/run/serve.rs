@@ -231,7 +231,8 @@ fn dataset_says(plugins: &Plugins, plan: &ServePlan, keyword: &str) -> Result<bo
     Ok(said && (keyword != "x-ignore-eos" || IGNORE_EOS_BACKENDS.contains(&plan.backend.name.as_str())))
 }
 
-fn backend_args(plan: &ServePlan, ignore_eos: bool) -> BackendArgs {
+/// What the backend of a plan is opened with.
+pub(crate) fn backend_args(plan: &ServePlan, ignore_eos: bool) -> BackendArgs {
     let backend = &plan.backend;
     BackendArgs {
         config: backend.config.to_string(),

@@ -5,6 +5,8 @@
 //! session: `vbench` with `oha` (`capacity`), what `vbench` reports with what
 //! the server recorded (`accuracy`).
 //!
+//! What plugins cost is measured by `vbench` itself (`plugins`).
+//!
 //! - `case`: loads; `clients`: commands of the clients; `process`: pinned
 //!   child processes and what they used; `capacity`, `accuracy`: the two
 //!   measurements; `stats`, `table`: figures and how they are printed.
@@ -13,6 +15,7 @@ mod accuracy;
 mod capacity;
 mod case;
 mod clients;
+mod plugins;
 mod process;
 mod stats;
 mod table;
@@ -54,6 +57,8 @@ enum BenchCommand {
     Capacity,
     /// Reported TTFT and ITL against the server's record.
     Accuracy,
+    /// What loading and calling each built-in plugin costs, into docs/reference/plugin-costs.md.
+    Plugins,
 }
 
 /// The machine and the programs.
@@ -73,6 +78,9 @@ struct Setting {
 /// # Errors
 /// Something does not build or run, or requests failed.
 pub fn run(workspace: &Workspace, args: &BenchArgs) -> Result<()> {
+    if matches!(args.command, Some(BenchCommand::Plugins)) {
+        return plugins::document(workspace);
+    }
     for cpu in [args.server_cpu, args.client_cpu] {
         process::require_cpu(cpu)?;
     }
