@@ -19,6 +19,7 @@
 //! Depends on `source` for the type of a digest only.
 
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -121,7 +122,10 @@ impl Lock {
     pub fn parse(text: &str) -> Result<Self, String> {
         let file: File = toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())?;
         if file.version != VERSION {
-            return Err(format!("version {} is not known; this vbench reads version {VERSION}", file.version));
+            return Err(format!(
+                "version {} is not known; this vbench reads version {VERSION}",
+                file.version
+            ));
         }
         let mut lock = Self::default();
         for entry in file.plugins {
@@ -155,7 +159,7 @@ impl Lock {
             std::fs::create_dir_all(dir)?;
             let mut builder = tempfile::Builder::new();
             // It is to be read by others as far as the user's umask lets them.
-            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+            let mode = std::fs::Permissions::from_mode(0o666);
             let mut file = builder.prefix(".vbench-lock-").permissions(mode).tempfile_in(dir)?;
             file.write_all(text.as_bytes())?;
             file.persist(path).map_err(|error| error.error)?;

@@ -10,7 +10,7 @@ use crate::cli;
 use crate::clock;
 use crate::fault::Fault;
 use crate::plugin::contract::Offer;
-use crate::plugin::{CacheMode, Costs, LoadOptions, Plugins, Source};
+use crate::plugin::{CacheMode, Costs, LoadOptions, Plugins};
 use crate::plugins::{self, Loader};
 use crate::run::Screen;
 use crate::source::Spec;
@@ -65,7 +65,15 @@ pub fn bench(loader: &Loader, args: BenchArgs, screen: &Screen) -> Result<String
             let plugins = loader.builtins()?;
             let offers = plugins.offers().filter(|offered| offered.plugin == name);
             let offers: Vec<Offer> = offers.map(|offered| offered.offer.clone()).collect();
-            all.push(measure(name.clone(), loads, &offers, &flags, count, screen, || Ok(loader.builtins()?))?);
+            all.push(measure(
+                name.clone(),
+                loads,
+                &offers,
+                &flags,
+                count,
+                screen,
+                || Ok(loader.builtins()?),
+            )?);
         }
     } else {
         let resolved = loader.resolver().resolve(&Spec::parse(&args.plugin)?)?;
@@ -93,7 +101,8 @@ impl Sections {
         let mut words = flags.into_iter();
         while let Some(word) = words.next() {
             if word == "--for" {
-                let offer = words.next().ok_or_else(|| Fault::user(anyhow!("--for wants the name of an offer")))?;
+                let offer =
+                    words.next().ok_or_else(|| Fault::user(anyhow!("--for wants the name of an offer")))?;
                 this.own.push((offer, Vec::new()));
             } else {
                 this.own.last_mut().map_or(&mut this.all, |(_, own)| own).push(word);
@@ -174,7 +183,15 @@ fn rows(measured: &Measured) -> Vec<[String; 7]> {
         match &offer.costs {
             Err(reason) => {
                 let reason = reason.lines().next().unwrap_or_default().to_owned();
-                rows.push([shown, format!("not measured: {reason}"), String::new(), String::new(), String::new(), String::new(), String::new()]);
+                rows.push([
+                    shown,
+                    format!("not measured: {reason}"),
+                    String::new(),
+                    String::new(),
+                    String::new(),
+                    String::new(),
+                    String::new(),
+                ]);
             }
             Ok((costs, _, bytes)) => {
                 for (call, cost) in &costs.calls {
@@ -207,7 +224,13 @@ fn to_text(all: &[Measured]) -> String {
         );
         let rows = rows(measured);
         let widths: Vec<usize> = (0..HEADS.len())
-            .map(|column| rows.iter().map(|row| row[column].chars().count()).chain([HEADS[column].chars().count()]).max().unwrap_or(0))
+            .map(|column| {
+                rows.iter()
+                    .map(|row| row[column].chars().count())
+                    .chain([HEADS[column].chars().count()])
+                    .max()
+                    .unwrap_or(0)
+            })
             .collect();
         for row in std::iter::once(HEADS.map(str::to_owned)).chain(rows) {
             let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
@@ -251,10 +274,9 @@ mod tests {
     #[test]
     fn a_table_says_what_was_measured_and_what_was_not() {
         let mut costs = Costs { peak_memory_bytes: 3 << 20, ..Costs::default() };
-        costs.calls.insert(
-            "dataset.next",
-            CallCost { calls: 2, wall_ns: 5_000, max_wall_ns: 4_000, cpu_ns: 5_000 },
-        );
+        costs
+            .calls
+            .insert("dataset.next", CallCost { calls: 2, wall_ns: 5_000, max_wall_ns: 4_000, cpu_ns: 5_000 });
         let all = [Measured {
             name: "acme".to_owned(),
             size_bytes: 10,

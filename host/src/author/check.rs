@@ -1,5 +1,6 @@
 //! `vbench plugin check`: does a plugin do what the contract wants of it?
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
@@ -76,12 +77,14 @@ pub fn check(
     let limits = &loader.options().limits;
     for (plugin, costs) in plugins.costs().iter().filter(|(plugin, _)| *plugin == name) {
         let longest = costs.calls.iter().max_by_key(|(_, cost)| cost.max_wall_ns);
-        let mut text = format!("limits: `{plugin}` used {:.1} MiB of memory", mebibytes(costs.peak_memory_bytes));
-        for offer in offers.iter().map(|offer| offer.role).collect::<std::collections::BTreeSet<_>>() {
-            let _ = write!(text, " ({} may: {:.0})", offer.name(), mebibytes(limits.of(offer).memory_bytes));
+        let mut text =
+            format!("limits: `{plugin}` used {:.1} MiB of memory", mebibytes(costs.peak_memory_bytes));
+        for role in offers.iter().map(|offer| offer.role).collect::<BTreeSet<_>>() {
+            let _ = write!(text, " (a {} may: {:.0})", role.name(), mebibytes(limits.of(role).memory_bytes));
         }
         if let Some((call, cost)) = longest {
-            let _ = write!(text, "; its longest call was {call} with {:.3} ms", cost.max_wall_ns as f64 / 1e6);
+            let _ =
+                write!(text, "; its longest call was {call} with {:.3} ms", cost.max_wall_ns as f64 / 1e6);
         }
         tell(text);
     }

@@ -39,10 +39,15 @@ pub fn preview(plugins: &Plugins, args: PreviewArgs, screen: &Screen) -> Result<
         return Ok(text);
     }
     let mut client = plugins.open_backend(&plan.backend.name, run::backend_args(&plan, false))?;
-    let envelope =
-        Envelope { endpoint: client.endpoint()?, authorization: None, user_headers: plan.target.headers.clone() };
+    let envelope = Envelope {
+        endpoint: client.endpoint()?,
+        authorization: None,
+        user_headers: plan.target.headers.clone(),
+    };
     for sample in samples {
-        let Some(request) = run::request_of(sample, plan.model.as_deref().unwrap_or("model")) else { continue };
+        let Some(request) = run::request_of(sample, plan.model.as_deref().unwrap_or("model")) else {
+            continue;
+        };
         let id = request.id.clone();
         for written in client.build(vec![request])? {
             let out = envelope.seal(id.as_deref(), written)?;

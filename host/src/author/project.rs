@@ -20,7 +20,9 @@ const CHECKOUT_SDK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../sdk");
 #[derive(Debug, thiserror::Error)]
 pub enum ProjectError {
     /// The name cannot be one of a plugin.
-    #[error("`{name}` cannot be a plugin's name: it wants a-z, 0-9 and single - in between, and begins with a letter")]
+    #[error(
+        "`{name}` cannot be a plugin's name: it wants a-z, 0-9 and single - in between, and begins with a letter"
+    )]
     Name {
         /// The name.
         name: String,
@@ -125,7 +127,11 @@ fn is_plugin_name(name: &str) -> bool {
 }
 
 /// What stands for what in a template.
-fn words(name: &str, language: &'static str, sdk: Option<&Path>) -> Result<Vec<(&'static str, String)>, ProjectError> {
+fn words(
+    name: &str,
+    language: &'static str,
+    sdk: Option<&Path>,
+) -> Result<Vec<(&'static str, String)>, ProjectError> {
     let type_name: String = name
         .split('-')
         .map(|part| {

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use anyhow::anyhow;
 
 use crate::cli::{self, Compat, OfferSpec, ServePlan};
-use crate::fault::Fault;
 use crate::extract::plan::ReadyPlan;
+use crate::fault::Fault;
 use crate::plugin::contract::{
-    Attachments, BackendArgs, Body, Cause, CriterionArgs, Endpoint, Offer, Prompt, RequestIn, RequestOut, Response,
-    Role, Sample, Turn,
+    Attachments, Body, Cause, CriterionArgs, Endpoint, Offer, Prompt, RequestIn, RequestOut, Response, Role,
+    Sample, Turn,
 };
 use crate::plugin::services::RunView;
 use crate::plugin::{ErrorKind, PluginError, Plugins};
@@ -160,9 +160,12 @@ impl<'a> Bench<'a> {
             return Ok(());
         }
         let mut client = self.plugins.open_backend(&plan.backend.name, run::backend_args(plan, false))?;
-        for (status, body) in [(200, &b"{}"[..]), (200, b""), (200, b"\xff\x00 not text"), (500, b"overloaded")] {
+        for (status, body) in
+            [(200, &b"{}"[..]), (200, b""), (200, b"\xff\x00 not text"), (500, b"overloaded")]
+        {
             let ends = if body.is_empty() { Vec::new() } else { vec![body.len() as u32] };
-            let response = Response { status, headers: Vec::new(), body: body.to_vec(), ends, names: Vec::new() };
+            let response =
+                Response { status, headers: Vec::new(), body: body.to_vec(), ends, names: Vec::new() };
             *trial.bytes.entry("backend.parse").or_default() += body.len() as u64;
             match client.parse(response) {
                 Ok(parsed) => trial.answers.push(format!("{parsed:?}")),
@@ -200,7 +203,9 @@ impl<'a> Bench<'a> {
             Err(error) => Err(Fault::from(error)),
         };
         answer(criterion.good(&run).map(|good| format!("{good:?}")))?;
-        answer(criterion.evaluate(&[Arc::clone(&run), Arc::clone(&run)]).map(|verdict| format!("{verdict:?}")))?;
+        answer(
+            criterion.evaluate(&[Arc::clone(&run), Arc::clone(&run)]).map(|verdict| format!("{verdict:?}")),
+        )?;
         answer(criterion.objective(&run).map(|objective| format!("{objective:?}")))?;
         Ok(trial)
     }
@@ -231,7 +236,9 @@ fn load_tokenizer(plan: &ServePlan) -> Result<Option<Arc<Tokenizer>>, Fault> {
     let name = plan.tokenizer.name.as_deref().or(plan.model.as_deref());
     let Some(name) = name.filter(|_| !plan.tokenizer.skip) else { return Ok(None) };
     let mode = Mode::parse(&plan.tokenizer.mode, plan.compat == Compat::V012).map_err(Fault::user)?;
-    Tokenizer::load(name, mode, &Hub::from_env()).map(|tokenizer| Some(Arc::new(tokenizer))).map_err(Fault::user)
+    Tokenizer::load(name, mode, &Hub::from_env())
+        .map(|tokenizer| Some(Arc::new(tokenizer)))
+        .map_err(Fault::user)
 }
 
 fn made_up_tokenizer() -> Result<Tokenizer, Fault> {
@@ -264,7 +271,9 @@ fn turn_bytes(turn: &Turn) -> u64 {
         Attachments::Many(media) => media.iter().map(|media| media.url.len()).sum(),
     };
     let prompt = match &turn.prompt {
-        Prompt::Text(text) | Prompt::Messages(text) | Prompt::Parts(text) | Prompt::Object(text) => text.len(),
+        Prompt::Text(text) | Prompt::Messages(text) | Prompt::Parts(text) | Prompt::Object(text) => {
+            text.len()
+        }
         Prompt::Texts(texts) => texts.iter().map(String::len).sum(),
         Prompt::TokenIds(ids) => ids.len() * 4,
         Prompt::TokenIdLists(lists) => lists.iter().map(|ids| ids.len() * 4).sum(),

@@ -43,7 +43,13 @@ pub struct GlobalArgs {
     #[arg(long, value_name = "PLUGIN")]
     pub plugin: Vec<String>,
     /// Folders to look for plugins by name in, before the user's own
-    #[arg(long, value_name = "DIR", value_delimiter = ':', env = "VBENCH_PLUGIN_PATH", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "DIR",
+        value_delimiter = ':',
+        env = "VBENCH_PLUGIN_PATH",
+        hide_env_values = true
+    )]
     pub plugin_path: Vec<PathBuf>,
     /// Lock that says what plugins are [default: vbench.lock here, else the user's own]
     #[arg(long, value_name = "FILE", env = "VBENCH_LOCK", hide_env_values = true)]

@@ -46,6 +46,6 @@ pub use error::CliError;
 pub use namespace::{ArgValue, Namespace};
 pub use offers::{OfferSpec, Role};
 pub use plan::ServePlan;
-pub use resolve::TEMPERATURE_NOTICE;
 pub use plugin_args::{Kind, Language, PluginCommand, take_count, take_switch};
+pub use resolve::TEMPERATURE_NOTICE;
 pub use root::{Invocation, parse, serve_plan};

@@ -72,8 +72,10 @@ pub enum PluginCommand {
         sdk: Option<PathBuf>,
     },
     /// Try a plugin out: load, limits, options, a small run of all it offers
-    #[command(after_help = "--deterministic runs everything twice and compares. All other flags are those of \
-                            `vbench serve`, by which the plugin gets its options.")]
+    #[command(
+        after_help = "--deterministic runs everything twice and compares. All other flags are those of \
+                            `vbench serve`, by which the plugin gets its options."
+    )]
     Check {
         /// File, name or address of the plugin
         plugin: String,
@@ -93,7 +95,9 @@ pub enum PluginCommand {
         flags: Vec<String>,
     },
     /// Print the first requests that `vbench serve` would send with these flags
-    #[command(after_help = "--samples prints what the dataset says instead of what the backend writes of it.")]
+    #[command(
+        after_help = "--samples prints what the dataset says instead of what the backend writes of it."
+    )]
     Preview {
         /// Flags: --count N, --samples, and those of serve
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "FLAGS")]

@@ -419,10 +419,9 @@ impl Plugins {
         let limits = &self.options.limits;
         match &self.options.gate {
             None => Ok(limits.clone()),
-            Some(gate) => gate.admit(candidate, limits).map_err(|reason| LoadError::Refused {
-                source_name: candidate.shown.to_owned(),
-                reason,
-            }),
+            Some(gate) => gate
+                .admit(candidate, limits)
+                .map_err(|reason| LoadError::Refused { source_name: candidate.shown.to_owned(), reason }),
         }
     }
 
@@ -499,10 +498,7 @@ impl Loaded {
     }
 
     fn refused(&self, reason: String) -> PluginError {
-        PluginError::load(
-            &*self.description.name,
-            LoadError::Refused { source_name: self.shown(), reason },
-        )
+        PluginError::load(&*self.description.name, LoadError::Refused { source_name: self.shown(), reason })
     }
 
     fn inspection(&self) -> Result<&Inspection, PluginError> {

@@ -49,7 +49,8 @@ fn to_text(info: &PluginInfo, signatures: Option<usize>) -> String {
                 Some(Value::String(kind)) => format!(" ({kind})"),
                 _ => String::new(),
             };
-            let default = schema.get("default").map(|value| format!(" [default: {value}]")).unwrap_or_default();
+            let default =
+                schema.get("default").map(|value| format!(" [default: {value}]")).unwrap_or_default();
             let required = if is_required(offer, key) { " [required]" } else { "" };
             let _ = writeln!(text, "  option {key}{kind}: {help}{default}{required}");
         }

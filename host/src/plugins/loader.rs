@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crate::cli::{GlobalArgs, PluginCache};
 use crate::fault::Fault;
 use crate::lock::LOCK_FILE;
-use crate::plugin::{CacheMode, CompileWatch, Gate, Limits, LoadOptions, PluginError, Plugins};
 use crate::plugin::services::LogSink;
+use crate::plugin::{CacheMode, CompileWatch, Gate, Limits, LoadOptions, PluginError, Plugins};
 use crate::policy::{Policy, PolicyGate};
 use crate::source::{Resolved, Resolver, ResolverOptions, Spec, user_plugin_dir};
 
@@ -49,7 +49,8 @@ impl Loader {
             user_dir,
             limit_bytes: limits.file_bytes,
         })?);
-        let gate = policy.map(|policy| Arc::new(PolicyGate::new(policy, Arc::clone(&resolver))) as Arc<dyn Gate>);
+        let gate =
+            policy.map(|policy| Arc::new(PolicyGate::new(policy, Arc::clone(&resolver))) as Arc<dyn Gate>);
         let cache = match globals.cache() {
             PluginCache::Auto => CacheMode::Auto,
             PluginCache::Off => CacheMode::Off,

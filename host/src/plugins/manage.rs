@@ -145,10 +145,9 @@ fn verify_one(loader: &Loader, text: &str, key: Option<&PublicKey>) -> Result<St
     }
     if let Some(key) = key {
         let refused = |reason: String| Fault { blame: Blame::Policy, error: anyhow!("{text} {reason}") };
-        let provenance = resolved
-            .provenance
-            .as_ref()
-            .ok_or_else(|| refused("does not come from a registry, so there is no signature of it".to_owned()))?;
+        let provenance = resolved.provenance.as_ref().ok_or_else(|| {
+            refused("does not come from a registry, so there is no signature of it".to_owned())
+        })?;
         let signed = provenance
             .signed_by(key, &resolved.sha256)
             .map_err(|reason| refused(format!("is not verified: {reason}")))?;
@@ -174,7 +173,8 @@ pub fn compile(loader: &Loader, plugins: &[String], output: PathBuf) -> Result<S
     }
     let compiled = all.compile_all()?;
     // Elsewhere a cache that does not work harms nothing; here it is the purpose.
-    if let Some(reason) = all.take_warnings().into_iter().find(|warning| warning.starts_with("plugin cache")) {
+    if let Some(reason) = all.take_warnings().into_iter().find(|warning| warning.starts_with("plugin cache"))
+    {
         return Err(Fault::user(anyhow!("{reason}")));
     }
     Ok(format!(

@@ -87,4 +87,3 @@ pub fn list(plugins: &Plugins) -> String {
     text.truncate(text.trim_end().len());
     text
 }
-

@@ -233,9 +233,13 @@ impl Policy {
     /// As of [`Self::read`].
     pub fn parse(path: &Path, text: &str) -> Result<Self, PolicyError> {
         let wrong = |reason: String| PolicyError::Parse { path: path.to_owned(), reason };
-        let file: File = toml::from_str(text).map_err(|error| wrong(error.to_string().trim_end().to_owned()))?;
+        let file: File =
+            toml::from_str(text).map_err(|error| wrong(error.to_string().trim_end().to_owned()))?;
         if file.version != VERSION {
-            return Err(wrong(format!("version {} is not known; this vbench reads version {VERSION}", file.version)));
+            return Err(wrong(format!(
+                "version {} is not known; this vbench reads version {VERSION}",
+                file.version
+            )));
         }
         let all_limits = std::iter::once(&file.limits)
             .chain(file.plugins.iter().map(|plugin| &plugin.limits))
@@ -249,8 +253,11 @@ impl Policy {
             }
         }
         let dir = path.parent().unwrap_or(Path::new(""));
-        let publishers =
-            file.publishers.into_iter().map(|publisher| publisher.resolve(path, dir)).collect::<Result<_, _>>()?;
+        let publishers = file
+            .publishers
+            .into_iter()
+            .map(|publisher| publisher.resolve(path, dir))
+            .collect::<Result<_, _>>()?;
         Ok(Self {
             path: path.to_owned(),
             builtins: file.builtins,

@@ -64,10 +64,14 @@ impl<E: Evidence> PolicyGate<E> {
                         let checked = provenance
                             .signed_by(&publisher.key, &sha256)
                             .map_err(|error| error.to_string())
-                            .and_then(|signed| repository(publisher.repositories.as_deref(), &signed.repository))
+                            .and_then(|signed| {
+                                repository(publisher.repositories.as_deref(), &signed.repository)
+                            })
                             .and_then(|()| roles(publisher.roles.as_deref(), inspection));
                         match checked {
-                            Ok(()) => return Ok(Admitted { limits: &publisher.limits, grants: &publisher.grants }),
+                            Ok(()) => {
+                                return Ok(Admitted { limits: &publisher.limits, grants: &publisher.grants });
+                            }
                             Err(reason) => reasons.push(format!("publisher `{}`: {reason}", publisher.name)),
                         }
                     }
@@ -109,7 +113,9 @@ impl<E: Evidence> Gate for PolicyGate<E> {
         if let Some(most) = rule.limits.file_mib
             && inspection.size_bytes > u64::from(most) * MIB
         {
-            return Err(self.says(format!("allows it {most} MiB, and it has {} bytes", inspection.size_bytes)));
+            return Err(
+                self.says(format!("allows it {most} MiB, and it has {} bytes", inspection.size_bytes))
+            );
         }
         let mut limits = limits.clone();
         rule.limits.lower(&mut limits);
@@ -117,7 +123,8 @@ impl<E: Evidence> Gate for PolicyGate<E> {
     }
 
     fn grant(&self, candidate: &Candidate<'_>, paths: &[PathGrant]) -> Result<(), String> {
-        let own = if candidate.builtin.is_some() { None } else { Some(self.rule(candidate.inspection)?.grants) };
+        let own =
+            if candidate.builtin.is_some() { None } else { Some(self.rule(candidate.inspection)?.grants) };
         let allowed: Vec<&PathBuf> =
             self.policy.grants.read.iter().chain(own.into_iter().flat_map(|own| &own.read)).collect();
         for PathGrant { path, config_key } in paths {
@@ -244,7 +251,11 @@ mod tests {
         }
     }
 
-    fn admit(gate: &PolicyGate<Nothing>, inspection: &Inspection, builtin: Option<&str>) -> Result<Limits, String> {
+    fn admit(
+        gate: &PolicyGate<Nothing>,
+        inspection: &Inspection,
+        builtin: Option<&str>,
+    ) -> Result<Limits, String> {
         let source = if builtin.is_some() { Source::BuiltIn } else { Source::File(PathBuf::from("x.wasm")) };
         let candidate = Candidate { shown: "x.wasm", builtin, source: &source, inspection };
         gate.admit(&candidate, &Limits::default())
@@ -323,9 +334,8 @@ mod tests {
         let inspection = inspection(b"");
         let candidate =
             Candidate { shown: "`x`", builtin: Some("x"), source: &source, inspection: &inspection };
-        let grant = |path: PathBuf| {
-            gate_.grant(&candidate, &[PathGrant { config_key: "path".to_owned(), path }])
-        };
+        let grant =
+            |path: PathBuf| gate_.grant(&candidate, &[PathGrant { config_key: "path".to_owned(), path }]);
         assert!(grant(at("data/a.json")).is_ok());
         assert!(grant(at("data")).is_ok());
         for path in ["secret", "database", "data/link", "data/../secret", "data/missing", "."] {

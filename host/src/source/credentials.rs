@@ -14,7 +14,9 @@ pub(super) fn for_registry(registry: &str) -> Result<RegistryAuth, SourceError> 
     match docker_credential::get_credential(registry) {
         Ok(DockerCredential::UsernamePassword(user, password)) => Ok(RegistryAuth::Basic(user, password)),
         Ok(DockerCredential::IdentityToken(token)) => Ok(RegistryAuth::Bearer(token)),
-        Err(No::ConfigNotFound | No::ConfigReadError | No::NoCredentialConfigured) => Ok(RegistryAuth::Anonymous),
+        Err(No::ConfigNotFound | No::ConfigReadError | No::NoCredentialConfigured) => {
+            Ok(RegistryAuth::Anonymous)
+        }
         Err(error) => {
             Err(SourceError::Credentials { registry: registry.to_owned(), reason: error.to_string() })
         }

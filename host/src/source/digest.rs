@@ -50,7 +50,8 @@ impl TryFrom<String> for Sha256Hex {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        Self::parse(&text).ok_or_else(|| format!("`{}` is no SHA-256 of 64 hexadecimal digits", shortened(&text)))
+        Self::parse(&text)
+            .ok_or_else(|| format!("`{}` is no SHA-256 of 64 hexadecimal digits", shortened(&text)))
     }
 }
 

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use super::digest::Sha256Hex;
-use super::signature::SignatureError;
 use crate::fault::{Blame, Fault};
 use crate::lock::LockError;
 use crate::plugin::LoadError;
@@ -125,14 +124,6 @@ pub enum SourceError {
         /// Where it was looked for.
         lock: PathBuf,
     },
-    /// The kept evidence of where a plugin comes from does not hold.
-    #[error("{what}: {reason}")]
-    Signature {
-        /// The plugin.
-        what: String,
-        /// What does not hold.
-        reason: SignatureError,
-    },
     /// The lock.
     #[error(transparent)]
     Lock(#[from] LockError),
@@ -148,9 +139,7 @@ impl SourceError {
     /// Who has to act.
     pub fn blame(&self) -> Blame {
         match self {
-            Self::Digest { .. } | Self::NotLocked { .. } | Self::NoLock { .. } | Self::Signature { .. } => {
-                Blame::Policy
-            }
+            Self::Digest { .. } | Self::NotLocked { .. } | Self::NoLock { .. } => Blame::Policy,
             Self::Load(error) => error.blame(),
             Self::Fetch { .. } | Self::Denied { .. } | Self::Missing { .. } => Blame::Source,
             _ => Blame::User,

@@ -6,9 +6,9 @@ use tokio::runtime::Runtime;
 
 use super::digest::Sha256Hex;
 use super::error::SourceError;
+use super::https;
 use super::oci::{Repository, pinned};
 use super::provenance::Provenance;
-use super::https;
 use crate::wire::tls;
 
 /// Something that was fetched.
@@ -40,7 +40,11 @@ impl Fetcher {
         let wasm = runtime()?.block_on(https::get(url, self.limit_bytes))?;
         let sha256 = Sha256Hex::of(&wasm);
         if sha256 != *expected {
-            return Err(SourceError::Digest { what: url.to_owned(), expected: expected.clone(), found: sha256 });
+            return Err(SourceError::Digest {
+                what: url.to_owned(),
+                expected: expected.clone(),
+                found: sha256,
+            });
         }
         Ok(Fetched { wasm, sha256, address: format!("{url}#sha256={expected}"), provenance: None })
     }

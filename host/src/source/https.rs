@@ -25,9 +25,14 @@ pub(super) async fn get(url: &str, limit_bytes: u64) -> Result<Vec<u8>, SourceEr
     let mut response = client.get(url).send().await.map_err(failed)?;
     match response.status() {
         StatusCode::OK => {}
-        StatusCode::NOT_FOUND | StatusCode::GONE => return Err(SourceError::Missing { what: url.to_owned() }),
+        StatusCode::NOT_FOUND | StatusCode::GONE => {
+            return Err(SourceError::Missing { what: url.to_owned() });
+        }
         status => {
-            return Err(SourceError::Fetch { what: url.to_owned(), reason: format!("the server answers {status}") });
+            return Err(SourceError::Fetch {
+                what: url.to_owned(),
+                reason: format!("the server answers {status}"),
+            });
         }
     }
     let mut body = Vec::new();

@@ -76,8 +76,10 @@ impl Repository {
             .await
             .map_err(|error| self.error(error))?;
         let digest = Sha256Hex::of(&bytes);
-        let text = String::from_utf8(bytes.to_vec())
-            .map_err(|_| SourceError::Artifact { what: self.what(), reason: "its manifest is not UTF-8".to_owned() })?;
+        let text = String::from_utf8(bytes.to_vec()).map_err(|_| SourceError::Artifact {
+            what: self.what(),
+            reason: "its manifest is not UTF-8".to_owned(),
+        })?;
         Ok(Manifest { text, digest })
     }
 
@@ -117,7 +119,9 @@ impl Repository {
         // A signature that makes no sense is none.
         let Ok(list) = serde_json::from_str::<OciImageManifest>(&signed.text) else { return Ok(Vec::new()) };
         let mut signatures = Vec::new();
-        for layer in list.layers.iter().filter(|layer| layer.media_type == SIMPLE_SIGNING).take(MAX_SIGNATURES) {
+        for layer in
+            list.layers.iter().filter(|layer| layer.media_type == SIMPLE_SIGNING).take(MAX_SIGNATURES)
+        {
             let annotation = layer.annotations.as_ref().and_then(|all| all.get(SIGNATURE_ANNOTATION));
             let Some(signature) = annotation else { continue };
             if let Ok(payload) = String::from_utf8(self.blob(layer, MAX_PAYLOAD_BYTES).await?) {
@@ -135,8 +139,8 @@ impl Repository {
             .map_err(|error| self.error(error))?;
         let mut bytes = Vec::new();
         while let Some(chunk) = stream.next().await {
-            let chunk = chunk
-                .map_err(|error| SourceError::Fetch { what: self.what(), reason: reason(&error) })?;
+            let chunk =
+                chunk.map_err(|error| SourceError::Fetch { what: self.what(), reason: reason(&error) })?;
             if bytes.len() as u64 + chunk.len() as u64 > limit_bytes {
                 return Err(SourceError::TooLarge { what: self.what(), limit_bytes });
             }
@@ -202,7 +206,9 @@ fn is_loopback(registry: &str) -> bool {
 /// Whether a server answers a TLS handshake with TLS. A certificate that is not
 /// trusted, or no answer at all, is no reason to go on without TLS.
 async fn speaks_tls(registry: &str) -> bool {
-    let Ok(client) = reqwest::Client::builder().connect_timeout(CONNECT).timeout(IDLE).build() else { return true };
+    let Ok(client) = reqwest::Client::builder().connect_timeout(CONNECT).timeout(IDLE).build() else {
+        return true;
+    };
     match client.get(format!("https://{registry}/v2/")).send().await {
         Ok(_) => true,
         // What rustls says of an answer that is no TLS record.

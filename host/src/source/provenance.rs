@@ -78,8 +78,8 @@ impl Provenance {
 
 /// SHA-256 and descriptor of the one component that a manifest holds.
 pub(super) fn wasm_layer(manifest: &str) -> Result<(Sha256Hex, OciDescriptor), String> {
-    let manifest: OciImageManifest =
-        serde_json::from_str(manifest).map_err(|error| format!("its manifest is none of an artifact: {error}"))?;
+    let manifest: OciImageManifest = serde_json::from_str(manifest)
+        .map_err(|error| format!("its manifest is none of an artifact: {error}"))?;
     let mut found = None;
     for layer in manifest.layers {
         if !WASM_LAYERS.contains(&&*layer.media_type) {

@@ -181,7 +181,9 @@ impl Resolver {
                 self.fetcher(&entry.source)?.oci(&reference)?
             }
             (_, Spec::Path(_) | Spec::Name(_)) => {
-                return Err(SourceError::Missing { what: format!("file {} that the lock names", entry.source) });
+                return Err(SourceError::Missing {
+                    what: format!("file {} that the lock names", entry.source),
+                });
             }
         };
         if fetched.sha256 != entry.sha256 {
@@ -437,7 +439,10 @@ mod tests {
     fn names_are_looked_up_in_the_lock_then_on_the_path_then_with_the_user() {
         let place = Place::new();
         let error = place.resolve("acme").unwrap_err().to_string();
-        assert!(error.contains("no plugin is called `acme`") && error.contains("which is not there"), "{error}");
+        assert!(
+            error.contains("no plugin is called `acme`") && error.contains("which is not there"),
+            "{error}"
+        );
         place.write("user/acme.wasm", b"user");
         assert_eq!(place.resolve("acme").unwrap().wasm, b"user");
         place.write("path/acme.wasm", b"path");
@@ -465,7 +470,10 @@ mod tests {
             assert_eq!(resolved.source, Source::Remote(address));
         }
         // Another version of the same is another thing.
-        assert!(matches!(place.resolve("oci://registry.example/acme/traces:2"), Err(SourceError::Offline { .. })));
+        assert!(matches!(
+            place.resolve("oci://registry.example/acme/traces:2"),
+            Err(SourceError::Offline { .. })
+        ));
     }
 
     #[test]

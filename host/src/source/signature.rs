@@ -21,8 +21,8 @@ const PAYLOAD_TYPE: &str = "cosign container image signature";
 /// prime256v1 } BIT STRING (66 bytes, none unused)` (RFC 5480), before the
 /// uncompressed point of 65 bytes.
 const P256_PREFIX: [u8; 26] = [
-    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48,
-    0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86,
+    0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
 ];
 /// Length of an uncompressed point of P-256.
 const POINT_BYTES: usize = 65;
@@ -137,13 +137,18 @@ impl PublicKey {
     ///
     /// # Errors
     /// Why it does not count.
-    pub(super) fn check(&self, payload: &[u8], signature: &[u8], manifest: &Sha256Hex) -> Result<Signed, String> {
+    pub(super) fn check(
+        &self,
+        payload: &[u8],
+        signature: &[u8],
+        manifest: &Sha256Hex,
+    ) -> Result<Signed, String> {
         UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, &self.point)
             .verify(payload, signature)
             .map_err(|_| "it was made with another key, or the signed text was changed".to_owned())?;
         // Only what was signed is looked at.
-        let Payload { critical } =
-            serde_json::from_slice(payload).map_err(|error| format!("the signed text makes no sense: {error}"))?;
+        let Payload { critical } = serde_json::from_slice(payload)
+            .map_err(|error| format!("the signed text makes no sense: {error}"))?;
         if critical.kind != PAYLOAD_TYPE {
             return Err("the signed text is no signature of an artifact".to_owned());
         }

@@ -41,22 +41,21 @@ impl Spec {
             return Err(wrong(format!("it is longer than {MAX_BYTES} bytes")));
         }
         if let Some(reference) = text.strip_prefix("oci://") {
-            let reference: Reference = reference
-                .parse()
-                .map_err(|error| wrong(format!("{error}; write oci://REGISTRY/REPOSITORY:TAG or …@sha256:DIGEST")))?;
+            let reference: Reference = reference.parse().map_err(|error| {
+                wrong(format!("{error}; write oci://REGISTRY/REPOSITORY:TAG or …@sha256:DIGEST"))
+            })?;
             if reference.digest().is_some_and(|digest| Sha256Hex::parse(digest).is_none()) {
                 return Err(wrong("its digest is no SHA-256".to_owned()));
             }
             return Ok(Self::Oci(reference));
         }
         if text.starts_with("https://") {
-            let (url, fragment) = text
-                .split_once('#')
-                .ok_or_else(|| wrong("it needs #sha256=DIGEST at its end, which says what it has to hold".to_owned()))?;
-            let sha256 = fragment
-                .strip_prefix("sha256=")
-                .and_then(Sha256Hex::parse)
-                .ok_or_else(|| wrong("what follows # has to be sha256= and 64 hexadecimal digits".to_owned()))?;
+            let (url, fragment) = text.split_once('#').ok_or_else(|| {
+                wrong("it needs #sha256=DIGEST at its end, which says what it has to hold".to_owned())
+            })?;
+            let sha256 = fragment.strip_prefix("sha256=").and_then(Sha256Hex::parse).ok_or_else(|| {
+                wrong("what follows # has to be sha256= and 64 hexadecimal digits".to_owned())
+            })?;
             return Ok(Self::Https { url: url.to_owned(), sha256 });
         }
         if text.starts_with("http://") {
@@ -113,7 +112,9 @@ mod tests {
         ] {
             assert_eq!(Spec::parse(text).unwrap(), spec);
         }
-        let Spec::Https { url, sha256 } = Spec::parse(&format!("https://x.org/a?b=c#sha256={DIGEST}")).unwrap() else {
+        let Spec::Https { url, sha256 } =
+            Spec::parse(&format!("https://x.org/a?b=c#sha256={DIGEST}")).unwrap()
+        else {
             panic!("an address")
         };
         assert_eq!((url.as_str(), sha256.as_str()), ("https://x.org/a?b=c", DIGEST));

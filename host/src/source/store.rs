@@ -117,7 +117,8 @@ impl Store {
 /// `$XDG_DATA_HOME/vbench/plugins`, or `~/.local/share/vbench/plugins`.
 pub fn user_plugin_dir() -> Option<PathBuf> {
     let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let base = absolute("XDG_DATA_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/share")))?;
+    let base =
+        absolute("XDG_DATA_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/share")))?;
     Some(base.join("vbench").join("plugins"))
 }
 
@@ -140,7 +141,11 @@ fn write(path: &Path, content: &[u8]) -> Result<(), SourceError> {
         file.persist(path).map_err(|error| error.error)?;
         Ok::<(), std::io::Error>(())
     };
-    write().map_err(|error| SourceError::File { action: "write", path: path.to_owned(), reason: error.to_string() })
+    write().map_err(|error| SourceError::File {
+        action: "write",
+        path: path.to_owned(),
+        reason: error.to_string(),
+    })
 }
 
 fn remove(path: &Path) -> Result<bool, SourceError> {

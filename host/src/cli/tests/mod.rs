@@ -492,7 +492,7 @@ fn other_commands() {
     assert!(printed(&["completions", "bash"], &usual()).contains("--random-input-len"));
     let inspect = invoke(&["plugin", "inspect", "a.wasm"], &usual()).unwrap();
     assert!(
-        matches!(inspect, Invocation::Plugin(PluginCommand::Inspect { file }) if file.to_str() == Some("a.wasm"))
+        matches!(inspect, Invocation::Plugin(PluginCommand::Inspect { plugin, json: false }) if plugin == "a.wasm")
     );
     assert!(matches!(
         invoke(&["plugin", "list"], &usual()).unwrap(),
