@@ -9,16 +9,23 @@ use std::sync::atomic::AtomicBool;
 use anyhow::anyhow;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
+use vbench::author::{self, BenchArgs, CheckArgs, PreviewArgs};
 use vbench::cli::{self, Compat, Early, Invocation, PluginCommand, ServePlan};
 use vbench::fault::{Blame, EXIT_INTERRUPTED, EXIT_OK, EXIT_REFERENCE_ERROR, Fault};
 use vbench::mock::{MockConfig, MockServer};
-use vbench::author::{self, BenchArgs, CheckArgs, PreviewArgs};
 use vbench::plugin::Plugins;
 use vbench::plugins::{Loader, manage};
 use vbench::run::{self, Screen};
+use vbench::server::guard;
+use vbench::sweep::{self, SweepContext};
+use vbench::tokenizer::Tokenizers;
 use vbench::{mock, plugins};
 
 fn main() -> ExitCode {
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_some_and(|word| word == guard::GUARD_WORD) {
+        return ExitCode::from(guard::run(words));
+    }
     match run_command() {
         Ok(code) => ExitCode::from(code),
         Err(fault) => {
@@ -54,7 +61,20 @@ fn run_command() -> Result<u8, Fault> {
             plugin_command(command, &loader, &plugins, &screen)?;
             Ok(EXIT_OK)
         }
+        Invocation::Plot(plan) => run::plot(&plan, &screen).map(|()| EXIT_OK),
+        Invocation::PlotPareto(plan) => run::plot_pareto(&plan, &screen).map(|()| EXIT_OK),
         Invocation::Serve(plan) => serve(*plan, &plugins, &screen),
+        Invocation::Sweep(command) => {
+            let stop = stop_flag()?;
+            let context =
+                SweepContext { globals: &early.globals, plugins: &plugins, screen: &screen, stop: &stop };
+            let compat = command.compat();
+            for_compat(sweep::run(*command, &context), compat)
+        }
+        Invocation::Startup(args) => {
+            let stop = stop_flag()?;
+            sweep::startup_time::measure(&args, &screen, &stop)
+        }
     }
 }
 
@@ -101,7 +121,8 @@ fn plugin_command(
     Ok(())
 }
 
-fn serve(mut plan: ServePlan, plugins: &Plugins, screen: &Screen) -> Result<u8, Fault> {
+/// The flag that SIGINT and SIGTERM set.
+fn stop_flag() -> Result<Arc<AtomicBool>, Fault> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         let register = || {
@@ -111,6 +132,11 @@ fn serve(mut plan: ServePlan, plugins: &Plugins, screen: &Screen) -> Result<u8, 
         };
         register().map_err(|e| Fault::user(anyhow!("cannot listen for signal {signal}: {e}")))?;
     }
+    Ok(stop)
+}
+
+fn serve(mut plan: ServePlan, plugins: &Plugins, screen: &Screen) -> Result<u8, Fault> {
+    let stop = stop_flag()?;
     let embedded = if plan.target.mock {
         let config = MockConfig { port: 0, ..MockConfig::default() };
         let server = MockServer::start(config)
@@ -120,14 +146,18 @@ fn serve(mut plan: ServePlan, plugins: &Plugins, screen: &Screen) -> Result<u8, 
     } else {
         None
     };
-    let code = run::serve(&plan, plugins, screen, &stop);
+    let code = run::serve(&plan, plugins, &Arc::new(Tokenizers::default()), screen, &stop);
     if let Some(server) = embedded {
         // What it has to say of itself nobody asked for here.
         let _ = server.shutdown();
     }
+    for_compat(code, plan.compat)
+}
+
+/// The reference client has one exit code for all that goes wrong.
+fn for_compat(code: Result<u8, Fault>, compat: Compat) -> Result<u8, Fault> {
     match code {
-        // The reference client has one exit code for all that goes wrong.
-        Err(fault) if plan.compat == Compat::V033 && fault.blame == Blame::Target => {
+        Err(fault) if compat == Compat::V033 && fault.blame == Blame::Target => {
             let _ = writeln!(std::io::stderr(), "error: {fault}");
             Ok(EXIT_REFERENCE_ERROR)
         }

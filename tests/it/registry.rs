@@ -65,9 +65,13 @@ pub struct Pushed {
 impl Registry {
     /// Starts one; none, loudly, where there is none.
     pub fn start(test: &str, access: Access) -> Option<Self> {
-        let installed = Command::new("docker-registry").arg("--version").stdout(Stdio::null()).status().is_ok();
+        let installed =
+            Command::new("docker-registry").arg("--version").stdout(Stdio::null()).status().is_ok();
         if !installed {
-            assert!(std::env::var_os(REQUIRED).is_none(), "{REQUIRED} is set, and there is no docker-registry");
+            assert!(
+                std::env::var_os(REQUIRED).is_none(),
+                "{REQUIRED} is set, and there is no docker-registry"
+            );
             let count = SKIPPED.fetch_add(1, Ordering::SeqCst) + 1;
             // Past the capture of the test harness.
             let _ = writeln!(
@@ -93,7 +97,8 @@ impl Registry {
             );
         }
         if access == Access::Password {
-            config += &format!("auth: {{htpasswd: {{realm: test, path: {}}}}}\n", files.join("htpasswd").display());
+            config +=
+                &format!("auth: {{htpasswd: {{realm: test, path: {}}}}}\n", files.join("htpasswd").display());
         }
         let path = dir.path().join("config.yml");
         fs::write(&path, config).expect("the folder can be written");
@@ -142,8 +147,7 @@ impl Registry {
 
     fn push_artifact(&self, repository: &str, tag: &str, layer: ImageLayer, config: Config) -> Pushed {
         vbench::wire::tls::install_crypto_provider();
-        let reference =
-            Reference::with_tag(self.address.clone(), repository.to_owned(), tag.to_owned());
+        let reference = Reference::with_tag(self.address.clone(), repository.to_owned(), tag.to_owned());
         let manifest = OciImageManifest::build(&[layer.clone()], &config, None);
         let digest = block_on(async {
             let client = self.client();
@@ -186,13 +190,21 @@ impl Registry {
             Some(annotations.into_iter().collect()),
         );
         let config = Config::oci_v1(b"{}".to_vec(), None);
-        self.push_artifact(pushed.reference.repository(), &format!("sha256-{}.sig", pushed.digest), layer, config);
+        self.push_artifact(
+            pushed.reference.repository(),
+            &format!("sha256-{}.sig", pushed.digest),
+            layer,
+            config,
+        );
     }
 
     /// Changes one byte of the stored plugin with this SHA-256, behind the registry's back.
     pub fn damage(&self, sha256: &Sha256Hex) {
         let digits = sha256.as_str();
-        let path = self._dir.path().join(format!("data/docker/registry/v2/blobs/sha256/{}/{digits}/data", &digits[..2]));
+        let path = self
+            ._dir
+            .path()
+            .join(format!("data/docker/registry/v2/blobs/sha256/{}/{digits}/data", &digits[..2]));
         let mut content = fs::read(&path).expect("the blob is there");
         let middle = content.len() / 2;
         content[middle] ^= 1;
@@ -256,7 +268,8 @@ impl Signer {
         der.extend([0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00]);
         der.extend(self.0.public_key().as_ref());
         let text = STANDARD.encode(der);
-        let lines: Vec<&str> = text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).expect("ASCII")).collect();
+        let lines: Vec<&str> =
+            text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).expect("ASCII")).collect();
         format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", lines.join("\n"))
     }
 }

@@ -66,7 +66,9 @@ impl Home {
     fn command(&self, args: &[&str]) -> Command {
         let mut command = if self.unprivileged {
             let mut command = Command::new("setpriv");
-            command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs"]).arg(&self.binary);
+            command
+                .args(["--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs"])
+                .arg(&self.binary);
             command
         } else {
             Command::new(&self.binary)
@@ -108,7 +110,12 @@ impl Done {
 
     #[track_caller]
     fn says(self, text: &str) -> Self {
-        assert!(self.out.contains(text) || self.err.contains(text), "{text:?} in\n{}\n{}", self.out, self.err);
+        assert!(
+            self.out.contains(text) || self.err.contains(text),
+            "{text:?} in\n{}\n{}",
+            self.out,
+            self.err
+        );
         self
     }
 }
@@ -137,8 +144,13 @@ fn files_and_names_are_added_locked_verified_and_removed() {
     home.run(&["plugin", "add", &file, "--name", "mine"]).code(0).says("the same as before");
     home.run(&["plugin", "verify"]).code(0).says("ok      mine");
     home.run(&["plugin", "inspect", "mine", "--json"]).code(0).says(sha256.as_str());
-    home.run(&words(&[&["--locked", "--plugin", "mine"], &SERVE])).code(0).says("is used instead of the built-in");
-    home.run(&["--locked", "--plugin", &plugin_file("random"), "plugin", "list"]).code(5).says("not in").says("--locked");
+    home.run(&words(&[&["--locked", "--plugin", "mine"], &SERVE]))
+        .code(0)
+        .says("is used instead of the built-in");
+    home.run(&["--locked", "--plugin", &plugin_file("random"), "plugin", "list"])
+        .code(5)
+        .says("not in")
+        .says("--locked");
     home.run(&["--locked", "plugin", "add", &file]).code(2).says("--locked forbids");
 
     // The store answers for a file that is gone, and a changed one is not taken.
@@ -174,7 +186,11 @@ fn artifacts_are_pulled_by_tag_and_digest_over_tls_with_a_password() {
     home.run(&["--plugin", &pushed.tagged, "plugin", "list"]).code(0).says("is a tag that may move");
     home.run(&["plugin", "inspect", &pushed.pinned]).code(0).says(sha256.as_str());
     home.run(&["plugin", "add", &pushed.tagged]).code(0).says("custom 0.1.0");
-    assert!(home.lock().contains(pushed.digest.as_str()) && home.lock().contains(sha256.as_str()), "{}", home.lock());
+    assert!(
+        home.lock().contains(pushed.digest.as_str()) && home.lock().contains(sha256.as_str()),
+        "{}",
+        home.lock()
+    );
 
     // What is there needs no network; what is not is a clear error.
     home.run(&words(&[&["--offline", "--locked", "--plugin", "custom"], &SERVE])).code(0);
@@ -241,23 +257,31 @@ fn a_signature_by_a_named_key_lets_a_plugin_in() {
     let strange = home.write("work/stranger.pub", stranger.public_pem()).display().to_string();
     let repository = format!("{}/acme/*", registry.address);
     let policy = |key: &str, repository: &str| {
-        format!("version = 1\n[grants]\nread = [\"data\"]\n[[publisher]]\nname = \"acme\"\nkey-file = \"{key}\"\nrepositories = [\"{repository}\"]\n")
+        format!(
+            "version = 1\n[grants]\nread = [\"data\"]\n[[publisher]]\nname = \"acme\"\nkey-file = \"{key}\"\nrepositories = [\"{repository}\"]\n"
+        )
     };
     let trusting = home.write("work/policy.toml", policy("acme.pub", &repository)).display().to_string();
     let strict = home.write("work/strict.toml", policy("stranger.pub", &repository)).display().to_string();
-    let elsewhere = home.write("work/elsewhere.toml", policy("acme.pub", "ghcr.io/acme/*")).display().to_string();
+    let elsewhere =
+        home.write("work/elsewhere.toml", policy("acme.pub", "ghcr.io/acme/*")).display().to_string();
 
     home.run(&["plugin", "add", &pushed.tagged]).code(0);
     home.run(&["plugin", "verify", "--key", &key]).code(5).says("it is not signed");
-    home.run(&["--policy", &trusting, "--plugin", "custom", "plugin", "list"]).code(5).says("it is not signed");
+    home.run(&["--policy", &trusting, "--plugin", "custom", "plugin", "list"])
+        .code(5)
+        .says("it is not signed");
     registry.sign(&pushed, &acme);
     home.run(&["plugin", "verify", "--key", &key]).code(0).says("signed with this key for");
     home.run(&["plugin", "verify", &pushed.pinned, "--key", &strange]).code(5).says("another key");
     home.run(&["--policy", &strict, "--plugin", "custom", "plugin", "list"]).code(5).says("publisher `acme`");
-    home.run(&["--policy", &elsewhere, "--plugin", "custom", "plugin", "list"]).code(5).says("was signed for repository");
+    home.run(&["--policy", &elsewhere, "--plugin", "custom", "plugin", "list"])
+        .code(5)
+        .says("was signed for repository");
     // From here on the evidence is at hand, and nobody needs to be asked.
     drop(registry);
-    home.run(&words(&[&["--policy", &trusting, "--offline", "--locked", "--plugin", "custom"], &SERVE])).code(0);
+    home.run(&words(&[&["--policy", &trusting, "--offline", "--locked", "--plugin", "custom"], &SERVE]))
+        .code(0);
 }
 
 #[test]
@@ -279,7 +303,9 @@ fn a_policy_decides_by_content_files_and_limits() {
     run(&allow, &[]).code(5).says("does not let it read data/custom_small.jsonl");
     run(&format!("{read}{allow}"), &[]).code(0);
     run(&format!("{read}{allow}[[deny]]\nsha256 = \"{sha256}\"\n"), &[]).code(5).says("`deny`");
-    run(&format!("builtins = [\"custom\"]\n{read}{allow}"), &[]).code(5).says("does not allow the built-in plugin `openai`");
+    run(&format!("builtins = [\"custom\"]\n{read}{allow}"), &[])
+        .code(5)
+        .says("does not allow the built-in plugin `openai`");
     run(&format!("{read}{allow}limits = {{ memory-mib = 1 }}\n"), &[]).code(3).says("may have 1.0 MiB");
     run(&format!("{read}[limits]\nmemory-mib = 64\n{allow}"), &["--plugin-memory-mib", "65"])
         .code(5)
@@ -292,7 +318,9 @@ fn a_policy_decides_by_content_files_and_limits() {
 /// was changed.
 #[test]
 fn from_a_registry_to_an_unprivileged_run_under_a_policy() {
-    let Some(registry) = Registry::start("from_a_registry_to_an_unprivileged_run", Access::Password) else { return };
+    let Some(registry) = Registry::start("from_a_registry_to_an_unprivileged_run", Access::Password) else {
+        return;
+    };
     let mut home = Home::new();
     registry.log_in(&home.path("docker"));
     let (wasm, sha256) = custom();
@@ -328,17 +356,31 @@ fn from_a_registry_to_an_unprivileged_run_under_a_policy() {
         }
         let policy_text = fs::read_to_string(&policy).expect("it is there");
         let there = home.path("fixtures/data");
-        home.write("work/policy.toml", policy_text.replace(data.to_str().expect("UTF-8"), there.to_str().expect("UTF-8")));
+        home.write(
+            "work/policy.toml",
+            policy_text.replace(data.to_str().expect("UTF-8"), there.to_str().expect("UTF-8")),
+        );
         open_up(home.dir.path());
         home.unprivileged = true;
     }
     let run = |more: &[&str]| {
         let mut command = home.command(&words(&[
-            &["--policy", &policy, "--locked", "--offline", "--plugin-cache", &compiled, "--plugin", "custom"],
+            &[
+                "--policy",
+                &policy,
+                "--locked",
+                "--offline",
+                "--plugin-cache",
+                &compiled,
+                "--plugin",
+                "custom",
+            ],
             more,
         ]));
         if is_root {
-            command.current_dir(home.path("fixtures")).env("SSL_CERT_FILE", home.path("fixtures/registry/ca.pem"));
+            command
+                .current_dir(home.path("fixtures"))
+                .env("SSL_CERT_FILE", home.path("fixtures/registry/ca.pem"));
         }
         let Output { status, stdout, stderr } = command.output().expect("the command runs");
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
@@ -400,7 +442,8 @@ fn authors_can_check_measure_and_preview() {
     let limits = first.out.lines().find(|line| line.starts_with("limits")).unwrap_or_default();
     assert!(limits.contains("MiB of memory"), "{}", first.out);
 
-    let table = home.run(&words(&[&["plugin", "bench", &file, "--markdown", "--count", "4"], &data])).code(0).out;
+    let table =
+        home.run(&words(&[&["plugin", "bench", &file, "--markdown", "--count", "4"], &data])).code(0).out;
     assert!(table.contains("| dataset custom | dataset.next |"), "{table}");
 
     let shown = home
@@ -409,7 +452,9 @@ fn authors_can_check_measure_and_preview() {
         .says("POST ")
         .out;
     assert!(shown.contains("/v1/completions") && shown.contains("\"prompt\""), "{shown}");
-    home.run(&words(&[&["plugin", "preview", "--samples", "--dataset-name", "custom"], &data])).code(0).says("Sample {");
+    home.run(&words(&[&["plugin", "preview", "--samples", "--dataset-name", "custom"], &data]))
+        .code(0)
+        .says("Sample {");
     home.run(&["plugin", "preview", "--count", "0"]).code(2).says("--count wants a number");
 }
 
@@ -418,13 +463,18 @@ fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).expect("a folder") {
         let path = entry.expect("an entry").path();
         let target = to.join(path.file_name().expect("a name"));
-        if path.is_dir() { copy(&path, &target) } else { drop(fs::copy(&path, &target).expect("it can be copied")) }
+        if path.is_dir() {
+            copy(&path, &target)
+        } else {
+            drop(fs::copy(&path, &target).expect("it can be copied"))
+        }
     }
 }
 
 /// Lets everybody read, and nobody but root write.
 fn open_up(dir: &Path) {
-    let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("it is ours");
+    let mode =
+        |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("it is ours");
     mode(dir, 0o755);
     for entry in fs::read_dir(dir).expect("a folder") {
         let path = entry.expect("an entry").path();

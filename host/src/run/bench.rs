@@ -11,7 +11,7 @@ use super::phase::{Phase, PhaseOutcome};
 use super::prepare::{Ahead, Envelope};
 use crate::cli::{Compat, ServePlan};
 use crate::extract::plan::ReadyPlan;
-use crate::extract::{Cutting, Dialect, Method, Progress, RequestMeta};
+use crate::extract::{Cutting, Dialect, Method, Origin, Progress, RequestMeta};
 use crate::fault::Fault;
 use crate::plugin::contract::{BackendArgs, RequestIn};
 use crate::plugin::{BackendClient, Identity, Plugins};
@@ -24,6 +24,7 @@ pub struct Bench<'a> {
     backend_args: BackendArgs,
     envelope: Envelope,
     cutting: Cutting,
+    origin: Option<Origin>,
     identity: Identity,
     wire: Wire,
     arrivals: Receiver<Vec<Arrival>>,
@@ -70,6 +71,11 @@ impl<'a> Bench<'a> {
             }
             framing => Cutting::Standard(framing),
         };
+        let origin = (plan.compat != Compat::V033).then(|| Origin {
+            backend: plan.backend.name.clone(),
+            url: format!("{}{}", plan.target.base_url, endpoint.path),
+            framing: endpoint.framing,
+        });
         let envelope = Envelope { endpoint, authorization, user_headers: plan.target.headers.clone() };
         Ok(Self {
             plugins,
@@ -77,6 +83,7 @@ impl<'a> Bench<'a> {
             backend_args,
             envelope,
             cutting,
+            origin,
             identity,
             wire,
             arrivals,
@@ -147,6 +154,7 @@ impl<'a> Bench<'a> {
             cap,
             cutting: self.cutting,
             method,
+            origin: self.origin.clone(),
             parse: |response| match &mut reading {
                 Some(client) => client.parse(response).map_err(|e| e.to_string()),
                 None => Err("there is no plugin to read the response".to_owned()),

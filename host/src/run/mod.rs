@@ -12,12 +12,14 @@ mod honesty;
 mod limits;
 mod pacer;
 mod phase;
+mod plots;
 mod prepare;
 mod sampling;
 pub mod screen;
 mod serve;
 mod services;
 
+pub use plots::{plot, plot_pareto};
 pub(crate) use prepare::{Envelope, request_of};
 pub(crate) use sampling::sample;
 pub use screen::Screen;

@@ -28,19 +28,22 @@ use crate::plugin::contract::{BackendArgs, CriterionArgs, RequestIn, Role, Sampl
 use crate::record::{RequestRecord, RunRecord};
 use crate::report::RpsChange;
 use crate::schedule::{Arrivals, Pace, arrivals, assign_lora};
-use crate::tokenizer::{self, Hub, Tokenizer};
+use crate::tokenizer::{self, Tokenizers};
 
 /// Backends whose requests a dataset may make ignore the end-of-sequence token.
-const IGNORE_EOS_BACKENDS: [&str; 4] = ["vllm", "openai", "openai-chat", "openai-responses"];
+const IGNORE_EOS_BACKENDS: [&str; 7] =
+    ["vllm", "openai", "openai-chat", "openai-responses", "sglang", "tensorrt-llm", "llama-cpp"];
 
-/// Carries out `vbench serve` and gives its exit code. `stop` is set when the
-/// user asks for an end.
+/// Carries out `vbench serve` and gives its exit code; what it measured is in
+/// the result file. `tokenizers` are shared with other runs of the process.
+/// `stop` is set when the user asks for an end.
 ///
 /// # Errors
 /// With whose fault it is, when there is nothing to report.
 pub fn serve(
     plan: &ServePlan,
     plugins: &Plugins,
+    tokenizers: &Arc<Tokenizers>,
     screen: &Screen,
     stop: &Arc<AtomicBool>,
 ) -> Result<u8, Fault> {
@@ -61,10 +64,8 @@ pub fn serve(
     let slow_allowed = plan.compat == Compat::V012;
     let loading = (!plan.tokenizer.skip).then(|| {
         let name = tokenizer_name.clone();
-        thread::spawn(move || {
-            let mode = tokenizer::Mode::parse(&mode, slow_allowed)?;
-            Tokenizer::load(&name, mode, &Hub::from_env()).map(Arc::new)
-        })
+        let tokenizers = Arc::clone(tokenizers);
+        thread::spawn(move || tokenizers.load(&name, tokenizer::Mode::parse(&mode, slow_allowed)?))
     });
     let ignore_eos = plan.backend.ignore_eos || dataset_says(plugins, plan, "x-ignore-eos")?;
     let backend_args = backend_args(plan, ignore_eos);
@@ -159,6 +160,7 @@ pub fn serve(
         rps_changes: plan.load.ramp_up.is_some().then(|| rps_changes(&schedule, &started_at)),
         client: honesty::client_report(&run, &lanes, cpu_ns, requested_rps),
         ignore_eos,
+        fresh_prompts: fresh_prompts(plugins, plan)?,
         unsent: count - run.requests.len(),
     };
     let code = finish.report(run)?;
@@ -229,6 +231,19 @@ fn dataset_says(plugins: &Plugins, plan: &ServePlan, keyword: &str) -> Result<bo
     let offer = plugins.offer(Role::Dataset, &plan.dataset.name)?.offer;
     let said = offer.config_schema.get(keyword).and_then(Value::as_bool).unwrap_or(false);
     Ok(said && (keyword != "x-ignore-eos" || IGNORE_EOS_BACKENDS.contains(&plan.backend.name.as_str())))
+}
+
+/// Whether the dataset says that no prompt repeats another, and no option that
+/// gives prompts a common beginning is set.
+fn fresh_prompts(plugins: &Plugins, plan: &ServePlan) -> Result<bool, Fault> {
+    let offer = plugins.offer(Role::Dataset, &plan.dataset.name)?.offer;
+    let says = |schema: &Value, keyword: &str| schema.get(keyword) == Some(&Value::Bool(true));
+    let properties = offer.config_schema.get("properties").and_then(Value::as_object).into_iter().flatten();
+    let shares = properties.filter(|(_, property)| says(property, "x-shared-prefix")).any(|(key, _)| {
+        plan.dataset.config.get(key).and_then(Value::as_f64).is_some_and(|length| length > 0.0)
+    });
+    let fresh = offer.config_schema.get("x-fresh-prompts") == Some(&Value::Bool(true));
+    Ok(fresh && !shares)
 }
 
 /// What the backend of a plan is opened with.

@@ -40,7 +40,8 @@ pub(super) fn document(workspace: &Workspace) -> Result<()> {
         process::machine()
     );
     let path = workspace.root().join("docs/reference/plugin-costs.md");
-    fs::write(&path, page.trim_end().to_owned() + "\n").with_context(|| format!("cannot write {}", path.display()))?;
+    fs::write(&path, page.trim_end().to_owned() + "\n")
+        .with_context(|| format!("cannot write {}", path.display()))?;
     println!("{}", path.display());
     Ok(())
 }
