@@ -120,6 +120,9 @@ impl CompileWatch for Screen {
             "compiling plugin {shown} ({:.1} MiB), which is done once and then kept",
             size_bytes as f64 / (1024.0 * 1024.0)
         );
+        if self.logged(format_args!("{what}")) {
+            return Box::new(());
+        }
         if !io::stderr().is_terminal() {
             let _ = writeln!(io::stderr().lock(), "{what}");
             return Box::new(());
