@@ -1,9 +1,11 @@
-//! Embeds the built-in plugins, which `cargo xtask plugins` builds.
+//! Embeds the built-in plugins, which `cargo xtask plugins` builds, and the
+//! templates of new plugins.
 //!
 //! Writes `builtin.rs` to `OUT_DIR`: `BUILTIN`, a slice of name, component and
 //! description of each folder of `plugins/`. They are read from
 //! `target/plugins` of the checkout, or from `VBENCH_PLUGINS_DIR` (relative to
-//! the checkout).
+//! the checkout). Writes `templates.rs` likewise: `TEMPLATES`, path and text of
+//! each file below `templates`.
 
 use std::env;
 use std::ffi::OsString;
@@ -15,7 +17,7 @@ use std::path::{Path, PathBuf};
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=VBENCH_PLUGINS_DIR");
-    if let Err(message) = embed() {
+    if let Err(message) = embed().and_then(|()| embed_templates()) {
         println!("cargo::error={message}");
     }
 }
@@ -71,4 +73,34 @@ fn built_file(built: &Path, name: &str, extension: &str) -> Result<PathBuf, Stri
     }
     println!("cargo::rerun-if-changed={}", path.display());
     Ok(path)
+}
+
+fn embed_templates() -> Result<(), String> {
+    let variable = |name: &str| env::var_os(name).ok_or_else(|| format!("Cargo did not set {name}"));
+    let root = PathBuf::from(variable("CARGO_MANIFEST_DIR")?).join("templates");
+    println!("cargo::rerun-if-changed={}", root.display());
+    let mut files = Vec::new();
+    collect(&root, &mut files).map_err(|error| format!("cannot read {}: {error}", root.display()))?;
+    files.sort_unstable();
+    let mut code = String::from(
+        "/// Path, as `LANGUAGE/KIND/FILE`, and text of each file of the templates.\n\
+         static TEMPLATES: &[(&str, &str)] = &[\n",
+    );
+    for file in files {
+        let path = file.strip_prefix(&root).map_err(|error| error.to_string())?;
+        writeln!(code, "    ({:?}, include_str!({:?})),", path.display().to_string(), file.display().to_string())
+            .map_err(|error| error.to_string())?;
+    }
+    code.push_str("];\n");
+    let out = Path::new(&variable("OUT_DIR")?).join("templates.rs");
+    fs::write(&out, code).map_err(|error| format!("cannot write {}: {error}", out.display()))
+}
+
+/// All files below a folder.
+fn collect(dir: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.is_dir() { collect(&path, files)? } else { files.push(path) }
+    }
+    Ok(())
 }

@@ -14,6 +14,10 @@ pub const EXIT_USAGE: u8 = 2;
 pub const EXIT_PLUGIN: u8 = 3;
 /// The target could not be reached, or not one request succeeded.
 pub const EXIT_TARGET: u8 = 4;
+/// A policy, a lock, a digest or a signature refuses a plugin.
+pub const EXIT_REFUSED: u8 = 5;
+/// A plugin could not be fetched from where it comes from.
+pub const EXIT_SOURCE: u8 = 6;
 /// Stopped by the user (SIGINT, SIGTERM); what was measured is kept.
 pub const EXIT_INTERRUPTED: u8 = 130;
 
@@ -26,6 +30,10 @@ pub enum Blame {
     Plugin,
     /// Whoever runs the server under test, or the network to it.
     Target,
+    /// Whoever decides which plugins may run: a policy, a lock, a signature.
+    Policy,
+    /// Whoever runs the registry or web server that a plugin comes from.
+    Source,
 }
 
 /// A failure that ends the command: what failed, where, and who has to act.
@@ -59,6 +67,8 @@ impl Fault {
             Blame::User => EXIT_USAGE,
             Blame::Plugin => EXIT_PLUGIN,
             Blame::Target => EXIT_TARGET,
+            Blame::Policy => EXIT_REFUSED,
+            Blame::Source => EXIT_SOURCE,
         }
     }
 

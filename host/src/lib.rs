@@ -10,23 +10,27 @@
 //!
 //! `docs/architecture.md` has the reasons.
 
+pub mod author;
 pub mod cli;
 pub mod clock;
 pub mod data;
 pub mod extract;
 pub mod fault;
+pub mod lock;
 pub mod media;
 pub mod metrics;
 pub mod mock;
 pub mod plot;
 pub mod plugin;
 pub mod plugins;
+pub mod policy;
 pub mod record;
 pub mod report;
 pub mod run;
 pub mod schedule;
 pub mod server;
 pub mod sla;
+pub mod source;
 pub mod sweep;
 pub mod tokenizer;
 pub mod wire;

@@ -1,6 +1,7 @@
 //! The `vbench` command.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -8,10 +9,12 @@ use std::sync::atomic::AtomicBool;
 use anyhow::anyhow;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
+use vbench::author::{self, BenchArgs, CheckArgs, PreviewArgs};
 use vbench::cli::{self, Compat, Early, Invocation, PluginCommand, ServePlan};
 use vbench::fault::{Blame, EXIT_INTERRUPTED, EXIT_OK, EXIT_REFERENCE_ERROR, Fault};
 use vbench::mock::{MockConfig, MockServer};
 use vbench::plugin::Plugins;
+use vbench::plugins::{Loader, manage};
 use vbench::run::{self, Screen};
 use vbench::server::guard;
 use vbench::sweep::{self, SweepContext};
@@ -43,7 +46,8 @@ fn run_command() -> Result<u8, Fault> {
         .collect::<Result<Vec<String>, Fault>>()?;
     let early = cli::early(&argv)?;
     let screen = Arc::new(Screen::new(early.globals.verbose > 0));
-    let plugins = load_plugins(&early, &screen)?;
+    let loader = Loader::new(&early.globals, &screen)?;
+    let plugins = load_plugins(&loader, &early, &screen)?;
     match cli::parse(&early, &plugins::offer_specs(&plugins))? {
         Invocation::Print(text) => {
             screen.line(text.trim_end_matches('\n'));
@@ -53,12 +57,8 @@ fn run_command() -> Result<u8, Fault> {
             mock::run(args, &mut std::io::stdout()).map_err(Fault::user)?;
             Ok(EXIT_OK)
         }
-        Invocation::Plugin(PluginCommand::List) => {
-            screen.line(plugins::list(&plugins));
-            Ok(EXIT_OK)
-        }
-        Invocation::Plugin(PluginCommand::Inspect { file }) => {
-            screen.line(plugins::inspect(&file)?);
+        Invocation::Plugin(command) => {
+            plugin_command(command, &loader, &plugins, &screen)?;
             Ok(EXIT_OK)
         }
         Invocation::Plot(plan) => run::plot(&plan, &screen).map(|()| EXIT_OK),
@@ -78,16 +78,47 @@ fn run_command() -> Result<u8, Fault> {
     }
 }
 
-fn load_plugins(early: &Early, screen: &Arc<Screen>) -> Result<Plugins, Fault> {
-    let options = plugins::load_options(&early.globals, Arc::clone(screen) as _);
-    let mut plugins = plugins::with_builtins(options)?;
-    for path in &early.globals.plugin {
-        plugins.add_file(path)?;
+/// Everything that may need the network happens here, before a run begins.
+fn load_plugins(loader: &Loader, early: &Early, screen: &Screen) -> Result<Plugins, Fault> {
+    let mut plugins = loader.builtins()?;
+    for plugin in &early.globals.plugin {
+        if let Some(note) = loader.add(&mut plugins, plugin)? {
+            screen.warn(note);
+        }
     }
     for warning in plugins.take_warnings() {
         screen.warn(warning);
     }
     Ok(plugins)
+}
+
+fn plugin_command(
+    command: PluginCommand,
+    loader: &Loader,
+    plugins: &Plugins,
+    screen: &Screen,
+) -> Result<(), Fault> {
+    let text = match command {
+        PluginCommand::List => plugins::list(plugins),
+        PluginCommand::Inspect { plugin, json } => plugins::inspect(loader, &plugin, json)?,
+        PluginCommand::Add { plugin, name } => manage::add(loader, &plugin, name.as_deref())?,
+        PluginCommand::Remove { names } => manage::remove(loader, &names)?,
+        PluginCommand::Update { names } => manage::update(loader, &names)?,
+        PluginCommand::Verify { plugins, key } => {
+            return manage::verify(loader, &plugins, key.as_deref(), |line| screen.line(line));
+        }
+        PluginCommand::Compile { plugins, output } => manage::compile(loader, &plugins, output)?,
+        PluginCommand::New { name, kind, lang, sdk } => {
+            author::new_project(Path::new(""), &name, kind, lang, sdk.as_deref())?
+        }
+        PluginCommand::Check { plugin, flags } => {
+            return author::check(loader, CheckArgs { plugin, flags }, screen, |line| screen.line(line));
+        }
+        PluginCommand::Bench { plugin, flags } => author::bench(loader, BenchArgs { plugin, flags }, screen)?,
+        PluginCommand::Preview { flags } => author::preview(plugins, PreviewArgs { flags }, screen)?,
+    };
+    screen.line(text.trim_end());
+    Ok(())
 }
 
 /// The flag that SIGINT and SIGTERM set.

@@ -39,9 +39,30 @@ impl PluginCache {
 #[derive(Debug, Clone, Default, PartialEq, Args)]
 #[command(next_help_heading = "Plugins")]
 pub struct GlobalArgs {
-    /// Load a plugin; may be repeated
-    #[arg(long, value_name = "FILE")]
-    pub plugin: Vec<PathBuf>,
+    /// Load a plugin, by file, name, https://…#sha256=… or oci://…; may be repeated
+    #[arg(long, value_name = "PLUGIN")]
+    pub plugin: Vec<String>,
+    /// Folders to look for plugins by name in, before the user's own
+    #[arg(
+        long,
+        value_name = "DIR",
+        value_delimiter = ':',
+        env = "VBENCH_PLUGIN_PATH",
+        hide_env_values = true
+    )]
+    pub plugin_path: Vec<PathBuf>,
+    /// Lock that says what plugins are [default: vbench.lock here, else the user's own]
+    #[arg(long, value_name = "FILE", env = "VBENCH_LOCK", hide_env_values = true)]
+    pub lock: Option<PathBuf>,
+    /// Let in only plugins that the lock names, as it names them
+    #[arg(long)]
+    pub locked: bool,
+    /// Never fetch a plugin
+    #[arg(long)]
+    pub offline: bool,
+    /// Let in only plugins that this policy (TOML) allows
+    #[arg(long, value_name = "FILE", env = "VBENCH_POLICY", hide_env_values = true)]
+    pub policy: Option<PathBuf>,
     /// Where compiled plugins are kept: auto, off or a folder [default: auto]
     #[arg(long, value_name = "WHERE", value_parser = PluginCache::parse)]
     pub plugin_cache: Option<PluginCache>,
@@ -232,7 +253,7 @@ mod tests {
             "--plugin",
         ])
         .unwrap();
-        assert_eq!(early.globals.plugin, [PathBuf::from("a.wasm"), PathBuf::from("b.wasm")]);
+        assert_eq!(early.globals.plugin, ["a.wasm", "b.wasm"]);
         assert_eq!(early.globals.cache(), PluginCache::Off);
         assert_eq!(early.globals.plugin_memory_mib, Some(64));
         assert_eq!(early.globals.plugin_timeout_s, Some(0.5));

@@ -16,6 +16,7 @@
 //! | `plots` | flags of `sweep plot` and `sweep plot-pareto` |
 //! | `sweep` | `vbench sweep …` and `vbench startup`, whose flags are in `crate::sweep` |
 //! | `plan`, `namespace` | the result |
+//! | `plugin_args` | the words after `vbench plugin` |
 //! | `help`, `root`, `error`, `compat` | what their names say |
 //!
 //! Depends on `crate::fault`, on `crate::schedule` and `crate::plot` for the types of a load and of pictures, and on
@@ -35,6 +36,7 @@ mod namespace;
 mod offers;
 pub mod plan;
 mod plots;
+mod plugin_args;
 mod plugin_flags;
 mod resolve;
 mod root;
@@ -52,5 +54,6 @@ pub use namespace::{ArgValue, Namespace};
 pub use offers::{OfferSpec, Role};
 pub use plan::ServePlan;
 pub use plots::{PlotArgs, PlotParetoArgs};
+pub use plugin_args::{Kind, Language, PluginCommand, take_count, take_switch};
 pub use resolve::TEMPERATURE_NOTICE;
-pub use root::{Invocation, PluginCommand, parse};
+pub use root::{Invocation, parse, serve_plan};

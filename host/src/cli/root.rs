@@ -1,7 +1,5 @@
 //! The commands of `vbench`.
 
-use std::path::PathBuf;
-
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
@@ -12,6 +10,7 @@ use super::error::CliError;
 use super::offers::OfferSpec;
 use super::plan::ServePlan;
 use super::plots::{PlotArgs, PlotParetoArgs};
+use super::plugin_args::PluginCommand;
 use super::serve::{self, Outcome};
 use super::sweep;
 use crate::mock::MockArgs;
@@ -29,7 +28,7 @@ pub enum Invocation {
     Sweep(Box<SweepCommand>),
     /// Measure how long a server takes to start.
     Startup(StartupArgs),
-    /// Look at plugins.
+    /// Look at plugins, fetch them, make them.
     Plugin(PluginCommand),
     /// Draw the curves of a sweep.
     Plot(Box<PlotPlan>),
@@ -37,18 +36,6 @@ pub enum Invocation {
     PlotPareto(Box<ParetoPlan>),
     /// Print this text to standard output and succeed: help, version, completion script.
     Print(String),
-}
-
-/// What to do with plugins.
-#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
-pub enum PluginCommand {
-    /// Say what a plugin is, offers and imports, without running a benchmark
-    Inspect {
-        /// The plugin's file
-        file: PathBuf,
-    },
-    /// List all datasets, backends and criteria that there are
-    List,
 }
 
 /// What to do with many runs: make them, or draw them.
@@ -94,7 +81,7 @@ enum RootCommand {
     },
     /// Measure how long a server takes to start
     Startup(StartupArgs),
-    /// Look at plugins
+    /// Look at plugins, fetch, lock, verify, try out and make them
     Plugin {
         #[command(subcommand)]
         command: PluginCommand,
@@ -149,6 +136,17 @@ pub fn parse(early: &Early, offers: &[OfferSpec]) -> Result<Invocation, CliError
             args.plan().map(|plan| Invocation::PlotPareto(Box::new(plan)))
         }
         RootCommand::Completions { shell } => completions(shell, offers).map(Invocation::Print),
+    }
+}
+
+/// Reads the flags of `vbench serve`, for commands that do a part of what it does.
+///
+/// # Errors
+/// See [`CliError`].
+pub fn serve_plan(words: &[String], offers: &[OfferSpec]) -> Result<ServePlan, CliError> {
+    match serve::read(words, None, offers)? {
+        Outcome::Plan(plan) => Ok(*plan),
+        Outcome::Help(_) => Err(CliError::Usage("`vbench serve --help` lists these flags".to_owned())),
     }
 }
 

@@ -3,8 +3,10 @@
 //! A file is named after the SHA-256 of the component and of everything that
 //! the engine says its code depends on (version, settings, processor), so
 //! that a stale file is never found, only left behind. Whoever can write such
-//! a file can run code as the user; the directory and each file have to be the
-//! user's own and writable by nobody else, or they are not used.
+//! a file can run code as the user; the directory and each file have to belong
+//! to the user or to root and be writable by nobody else, or they are not used.
+//! A directory of root's is how code that was compiled ahead reaches users who
+//! cannot write it.
 //!
 //! A cache that does not work never fails a run: the plugin is compiled in
 //! memory, and the reason is a warning.
@@ -15,7 +17,7 @@ use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
+use rustix::fs::{Access, OFlags};
 use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
@@ -42,6 +44,8 @@ const MAX_DESCRIPTION_BYTES: u64 = 1024 * 1024;
 #[derive(Debug)]
 pub(crate) struct Cache {
     dir: PathBuf,
+    /// Whether new code can be kept; where it cannot, what is there is used.
+    writable: bool,
 }
 
 impl Cache {
@@ -67,7 +71,8 @@ impl Cache {
             return Err(format!("{} is not a directory", dir.display()));
         }
         check_owner(&metadata).map_err(|reason| format!("{} {reason}", dir.display()))?;
-        Ok(Some(Self { dir }))
+        let writable = rustix::fs::access(&dir, Access::WRITE_OK).is_ok();
+        Ok(Some(Self { dir, writable }))
     }
 
     /// Compiled code of the component with this SHA-256, if it is there.
@@ -87,6 +92,9 @@ impl Cache {
 
     /// Keeps compiled code.
     pub(crate) fn keep_component(&self, sha256: &str, component: &Component) -> Result<(), String> {
+        if !self.writable {
+            return Ok(());
+        }
         let code =
             component.serialize().map_err(|error| format!("cannot serialise compiled code: {error:#}"))?;
         self.write(&self.code_path(component.engine(), sha256), &code)
@@ -105,6 +113,9 @@ impl Cache {
 
     /// Keeps a description.
     pub(crate) fn keep_description(&self, sha256: &str, description: &Description) -> Result<(), String> {
+        if !self.writable {
+            return Ok(());
+        }
         let json = serde_json::to_vec(description).map_err(|error| error.to_string())?;
         self.write(&self.description_path(sha256), &json)
     }
@@ -156,7 +167,8 @@ fn default_dir() -> Option<PathBuf> {
 
 /// That nobody but the user can have written it.
 fn check_owner(metadata: &std::fs::Metadata) -> Result<(), String> {
-    if metadata.uid() != rustix::process::geteuid().as_raw() {
+    // Whoever is root needs no file to run code as anybody.
+    if ![0, rustix::process::geteuid().as_raw()].contains(&metadata.uid()) {
         return Err("belongs to another user".to_owned());
     }
     if metadata.mode() & 0o022 != 0 {
@@ -198,7 +210,7 @@ fn deserialize(engine: &Engine, code: &[u8]) -> Result<Component, String> {
     // SAFETY: `deserialize` requires that `code` is what `Component::serialize`
     // returned, unaltered. The bytes were read into memory of ours, so nobody
     // alters them while they are used. They come from a file that belongs to
-    // the effective user and that nobody else may write, in a directory for
+    // the effective user or root and that nobody else may write, in a directory for
     // which the same holds, opened without following a link and checked after
     // opening (`read_own_file`); only `keep_component` writes files of such
     // names there, and whole ones only. Someone who can still put a file there

@@ -353,6 +353,14 @@ pub enum LoadError {
         /// What the system says.
         reason: String,
     },
+    /// The policy in force does not let it in, or does not let it have something.
+    #[error("plugin {source_name} is refused: {reason}")]
+    Refused {
+        /// The file, address or built-in.
+        source_name: String,
+        /// Which rule, and what it wants.
+        reason: String,
+    },
     /// The WebAssembly engine itself could not be set up.
     #[error("the WebAssembly engine cannot start: {reason}")]
     Engine {
@@ -373,6 +381,7 @@ impl LoadError {
             | Self::UnknownImport { .. }
             | Self::BuiltIn { .. }
             | Self::Link { .. } => Blame::Plugin,
+            Self::Refused { .. } => Blame::Policy,
             _ => Blame::User,
         }
     }

@@ -1,6 +1,7 @@
 //! Opened datasets, backends and criteria, and the one trait that a contract
 //! version implements to make them.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -46,6 +47,18 @@ pub enum Source {
     BuiltIn,
     /// It is a file that the user named.
     File(PathBuf),
+    /// It was fetched: the address, with the digest of what came from there.
+    Remote(String),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BuiltIn => f.write_str("built in"),
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Remote(address) => f.write_str(address),
+        }
+    }
 }
 
 /// An opened dataset. Calls block; keep it on a thread of its own. After a

@@ -17,6 +17,7 @@ use super::contract::{BackendArgs, CriterionArgs, DatasetArgs, Description, Offe
 use super::cost::{Costs, Ledger};
 use super::engine::engine;
 use super::error::{LoadError, PluginError};
+use super::gate::{Candidate, CompileWatch, Gate};
 use super::limits::Limits;
 use super::opened::{BackendClient, Criterion, DatasetSource, Identity, Prepared, Source, Surroundings};
 use super::services::{LogLevel, LogSink, Services};
@@ -31,6 +32,10 @@ pub struct LoadOptions {
     pub limits: Limits,
     /// Takes what plugins log.
     pub log: Arc<dyn LogSink>,
+    /// Who decides which plugins may run; none means that all may.
+    pub gate: Option<Arc<dyn Gate>>,
+    /// Told about compilations.
+    pub watch: Option<Arc<dyn CompileWatch>>,
 }
 
 impl Default for LoadOptions {
@@ -40,7 +45,13 @@ impl Default for LoadOptions {
         impl LogSink for Nowhere {
             fn log(&self, _plugin: &str, _level: LogLevel, _message: &str) {}
         }
-        Self { cache: CacheMode::default(), limits: Limits::default(), log: Arc::new(Nowhere) }
+        Self {
+            cache: CacheMode::default(),
+            limits: Limits::default(),
+            log: Arc::new(Nowhere),
+            gate: None,
+            watch: None,
+        }
     }
 }
 
@@ -133,13 +144,26 @@ impl Plugins {
     ///
     /// # Errors
     ///
-    /// When the file is no plugin for this host, when its `describe` fails, or
-    /// when another file offers the same name.
+    /// When the file is no plugin for this host, when it is refused, when its
+    /// `describe` fails, or when another file offers the same name.
     pub fn add_file(&mut self, path: &Path) -> Result<&Description, PluginError> {
-        let shown = path.display().to_string();
+        let wasm = read_file(path, self.options.limits.file_bytes)
+            .map_err(|error| PluginError::load(path.display().to_string(), error))?;
+        self.add_bytes(Source::File(path.to_owned()), wasm)
+    }
+
+    /// Adds a plugin whose bytes are here already, as [`Plugins::add_file`] does.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Plugins::add_file`].
+    pub fn add_bytes(&mut self, source: Source, wasm: Vec<u8>) -> Result<&Description, PluginError> {
+        let shown = source.to_string();
         let fail = |error| PluginError::load(&*shown, error);
-        let wasm = read(path, self.options.limits.file_bytes).map_err(fail)?;
         let inspection = component::inspect(&shown, &wasm).map_err(fail)?;
+        let limits = self
+            .admit(&Candidate { shown: &shown, builtin: None, source: &source, inspection: &inspection })
+            .map_err(fail)?;
         if inspection.api_version > own_version() {
             self.warn(format!(
                 "plugin {shown} was built for plugin API {}, newer than {} of this vbench; it is used as far as it fits",
@@ -147,14 +171,17 @@ impl Plugins {
                 v0_1::VERSION
             ));
         }
-        let label =
-            path.file_stem().map_or_else(|| shown.clone(), |stem| stem.to_string_lossy().into_owned());
-        let mut around = self.surroundings(&text::one_line(&label, 64));
+        let label = match &source {
+            Source::File(path) => path.file_stem().map(|stem| stem.to_string_lossy().into_owned()),
+            Source::BuiltIn | Source::Remote(_) => None,
+        };
+        let mut around = self.surroundings(&text::one_line(label.as_ref().unwrap_or(&shown), 64));
+        around.limits = limits;
         let (description, prepared) = self.describe(&shown, &wasm, &inspection, &around)?;
         around.label = description.name.as_str().into();
-        self.settle_names(path, &description)?;
+        self.settle_names(&shown, &description)?;
         self.plugins.push(Loaded {
-            source: Source::File(path.to_owned()),
+            source,
             wasm: Cow::Owned(wasm),
             around,
             description,
@@ -213,6 +240,10 @@ impl Plugins {
         let (plugin, offer) = self.find(Role::Dataset, name)?;
         let mut identity = plugin.identity(offer, &args.config)?;
         identity.grants = args.grants.iter().map(|grant| grant.path.clone()).collect();
+        if let Some(gate) = &self.options.gate {
+            let refused = |reason| plugin.refused(reason);
+            gate.grant(&plugin.candidate(&plugin.shown())?, &args.grants).map_err(refused)?;
+        }
         self.prepared(plugin)?.open_dataset(&plugin.around, identity, name, args, services)
     }
 
@@ -228,6 +259,22 @@ impl Plugins {
         let (plugin, offer) = self.find(Role::Sla, name)?;
         let identity = plugin.identity(offer, &args.config)?;
         self.prepared(plugin)?.open_criterion(&plugin.around, identity, name, args)
+    }
+
+    /// Compiles every plugin, or finds it compiled in the cache, so that a
+    /// later command finds it there. Gives name and SHA-256 of each.
+    ///
+    /// # Errors
+    ///
+    /// When one is refused or cannot be compiled.
+    pub fn compile_all(&self) -> Result<Vec<(String, String)>, PluginError> {
+        self.plugins
+            .iter()
+            .map(|plugin| {
+                self.prepared(plugin)?;
+                Ok((plugin.description.name.clone(), plugin.inspection()?.sha256.clone()))
+            })
+            .collect()
     }
 
     /// What each plugin has cost so far, by its name; those never called are left out.
@@ -287,7 +334,7 @@ impl Plugins {
 
     /// Warns of a built-in that the new file hides, and refuses two files with
     /// one name, of which neither could claim to be meant.
-    fn settle_names(&self, path: &Path, new: &Description) -> Result<(), PluginError> {
+    fn settle_names(&self, shown: &str, new: &Description) -> Result<(), PluginError> {
         for offer in &new.offers {
             for plugin in &self.plugins {
                 let Some(other) = plugin.description.offers.iter().find(|other| {
@@ -301,15 +348,15 @@ impl Plugins {
                         "{} `{}` of plugin {} is used instead of the built-in `{}`",
                         offer.role.name(),
                         offer.name,
-                        path.display(),
+                        shown,
                         other.name
                     )),
-                    Source::File(first) => {
+                    first @ (Source::File(_) | Source::Remote(_)) => {
                         let error = LoadError::SameName {
                             role: offer.role,
                             name: offer.name.clone(),
-                            first: first.display().to_string(),
-                            second: path.display().to_string(),
+                            first: first.to_string(),
+                            second: shown.to_owned(),
                         };
                         return Err(PluginError::load(&*new.name, error));
                     }
@@ -355,11 +402,27 @@ impl Plugins {
         if let Some(prepared) = &*slot {
             return Ok(prepared.clone());
         }
+        if plugin.source == Source::BuiltIn {
+            // The others were asked for when they were added.
+            self.admit(&plugin.candidate(&plugin.shown())?)
+                .map_err(|error| PluginError::load(&*plugin.description.name, error))?;
+        }
         let prepared = self
             .compile(&plugin.shown(), &plugin.wasm, plugin.inspection()?)
             .map_err(|error| PluginError::load(&*plugin.description.name, error))?;
         *slot = Some(prepared.clone());
         Ok(prepared)
+    }
+
+    /// What the gate says of a plugin, and its limits.
+    fn admit(&self, candidate: &Candidate<'_>) -> Result<Limits, LoadError> {
+        let limits = &self.options.limits;
+        match &self.options.gate {
+            None => Ok(limits.clone()),
+            Some(gate) => gate
+                .admit(candidate, limits)
+                .map_err(|reason| LoadError::Refused { source_name: candidate.shown.to_owned(), reason }),
+        }
     }
 
     fn compile(
@@ -380,6 +443,8 @@ impl Plugins {
         let component = match cached {
             Some(component) => component,
             None => {
+                let _watched =
+                    self.options.watch.as_ref().map(|watch| watch.compiling(shown, wasm.len() as u64));
                 component::validate(shown, wasm)?;
                 let component = Component::from_binary(engine, wasm).map_err(|error| LoadError::Corrupt {
                     source_name: shown.to_owned(),
@@ -419,8 +484,21 @@ impl Loaded {
     fn shown(&self) -> String {
         match &self.source {
             Source::BuiltIn => format!("`{}` (built in)", self.description.name),
-            Source::File(path) => path.display().to_string(),
+            source => source.to_string(),
         }
+    }
+
+    fn candidate<'a>(&'a self, shown: &'a str) -> Result<Candidate<'a>, PluginError> {
+        Ok(Candidate {
+            shown,
+            builtin: (self.source == Source::BuiltIn).then_some(&*self.description.name),
+            source: &self.source,
+            inspection: self.inspection()?,
+        })
+    }
+
+    fn refused(&self, reason: String) -> PluginError {
+        PluginError::load(&*self.description.name, LoadError::Refused { source_name: self.shown(), reason })
     }
 
     fn inspection(&self) -> Result<&Inspection, PluginError> {
@@ -452,8 +530,12 @@ fn own_version() -> semver::Version {
     semver::Version::new(0, 1, 0)
 }
 
-/// Reads a plugin file that is a file, and not too large.
-fn read(path: &Path, limit_bytes: u64) -> Result<Vec<u8>, LoadError> {
+/// Reads a plugin file of at most `limit_bytes`.
+///
+/// # Errors
+///
+/// When it cannot be read, is no file, or is too large.
+pub fn read_file(path: &Path, limit_bytes: u64) -> Result<Vec<u8>, LoadError> {
     let unreadable = |reason: String| LoadError::NotReadable { path: path.to_owned(), reason };
     let io = |error: std::io::Error| unreadable(error.to_string());
     // A named pipe would block in `open` otherwise.

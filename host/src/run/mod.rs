@@ -22,5 +22,8 @@ mod serve;
 mod services;
 
 pub use plots::{plot, plot_pareto};
+pub(crate) use prepare::{Envelope, request_of};
+pub(crate) use sampling::sample;
 pub use screen::Screen;
+pub(crate) use serve::backend_args;
 pub use serve::serve;

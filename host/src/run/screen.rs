@@ -1,5 +1,6 @@
 //! Lines for the person at the terminal, and progress bars.
 
+use std::any::Any;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
@@ -7,7 +8,11 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::plugin::CompileWatch;
 use crate::plugin::services::{LogLevel, LogSink};
+
+/// Plugins of this size take about a second to compile, which is worth a word.
+const LONG_COMPILE_BYTES: u64 = 1 << 20;
 
 /// Standard output and standard error of the command, or a log in their place.
 #[derive(Debug, Default)]
@@ -94,6 +99,37 @@ impl Screen {
         bar.set_message(what);
         bar.enable_steady_tick(Duration::from_millis(200));
         bar
+    }
+}
+
+/// A bar that goes when what it shows has ended.
+struct Passing(ProgressBar);
+
+impl Drop for Passing {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+impl CompileWatch for Screen {
+    fn compiling(&self, shown: &str, size_bytes: u64) -> Box<dyn Any> {
+        if size_bytes < LONG_COMPILE_BYTES {
+            return Box::new(());
+        }
+        let what = format!(
+            "compiling plugin {shown} ({:.1} MiB), which is done once and then kept",
+            size_bytes as f64 / (1024.0 * 1024.0)
+        );
+        if self.logged(format_args!("{what}")) {
+            return Box::new(());
+        }
+        if !io::stderr().is_terminal() {
+            let _ = writeln!(io::stderr().lock(), "{what}");
+            return Box::new(());
+        }
+        let bar = self.bar(true, None, "Compiling");
+        bar.set_message(what);
+        Box::new(Passing(bar))
     }
 }
 

@@ -249,7 +249,8 @@ fn fresh_prompts(plugins: &Plugins, plan: &ServePlan) -> Result<bool, Fault> {
     Ok(fresh && !shares)
 }
 
-fn backend_args(plan: &ServePlan, ignore_eos: bool) -> BackendArgs {
+/// What the backend of a plan is opened with.
+pub(crate) fn backend_args(plan: &ServePlan, ignore_eos: bool) -> BackendArgs {
     let backend = &plan.backend;
     BackendArgs {
         config: backend.config.to_string(),

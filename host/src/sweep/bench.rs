@@ -96,10 +96,12 @@ impl Runner {
         let at = match self.loaded.iter().position(|(loaded, _)| *loaded == globals) {
             Some(at) => at,
             None => {
-                let options = plugins::load_options(&globals, Arc::clone(&self.screen) as _);
-                let mut found = plugins::with_builtins(options)?;
-                for path in &globals.plugin {
-                    found.add_file(path)?;
+                let loader = plugins::Loader::new(&globals, &self.screen)?;
+                let mut found = loader.builtins()?;
+                for plugin in &globals.plugin {
+                    if let Some(note) = loader.add(&mut found, plugin)? {
+                        self.screen.warn(note);
+                    }
                 }
                 self.loaded.push((globals, found));
                 self.loaded.len() - 1
@@ -122,6 +124,12 @@ fn merged(sweep: &GlobalArgs, own: &GlobalArgs) -> GlobalArgs {
     plugin.extend(own.plugin.iter().filter(|path| !sweep.plugin.contains(path)).cloned());
     GlobalArgs {
         plugin,
+        plugin_path: if own.plugin_path.is_empty() { &sweep.plugin_path } else { &own.plugin_path }.clone(),
+        // What holds for the sweep holds for what it runs.
+        lock: sweep.lock.clone().or_else(|| own.lock.clone()),
+        locked: sweep.locked || own.locked,
+        offline: sweep.offline || own.offline,
+        policy: sweep.policy.clone().or_else(|| own.policy.clone()),
         plugin_cache: own.plugin_cache.clone().or_else(|| sweep.plugin_cache.clone()),
         plugin_memory_mib: own.plugin_memory_mib.or(sweep.plugin_memory_mib),
         plugin_timeout_s: own.plugin_timeout_s.or(sweep.plugin_timeout_s),

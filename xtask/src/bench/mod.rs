@@ -6,6 +6,8 @@
 //! the server recorded (`accuracy`), the two ways to read a format (`parse`).
 //! `start_up` and `sampling` measure what comes before a run.
 //!
+//! What plugins cost is measured by `vbench` itself (`plugins`).
+//!
 //! - `case`: loads; `clients`: commands of the clients; `process`: pinned
 //!   child processes and what they used; `capacity`, `accuracy`, `parse`,
 //!   `start_up`, `sampling`, `sweeps` (their time, and the runs of an SLA
@@ -17,6 +19,7 @@ mod capacity;
 mod case;
 mod clients;
 mod parse;
+mod plugins;
 mod process;
 mod sampling;
 mod start_up;
@@ -76,6 +79,8 @@ enum BenchCommand {
     Sla,
     /// Time of a sweep of eight short runs.
     Sweep,
+    /// What loading and calling each built-in plugin costs, into docs/reference/plugin-costs.md.
+    Plugins,
 }
 
 /// The machine and the programs.
@@ -109,6 +114,9 @@ impl Setting {
 /// # Errors
 /// Something does not build or run, or requests failed.
 pub fn run(workspace: &Workspace, args: &BenchArgs) -> Result<()> {
+    if matches!(args.command, Some(BenchCommand::Plugins)) {
+        return plugins::document(workspace);
+    }
     for cpu in [args.server_cpu, args.client_cpu] {
         process::require_cpu(cpu)?;
     }

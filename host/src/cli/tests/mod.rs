@@ -8,7 +8,8 @@ use serde_json::json;
 use super::early::early;
 use super::offers::{OfferSpec, Role};
 use super::plan::ServePlan;
-use super::root::{Invocation, PluginCommand, parse};
+use super::plugin_args::PluginCommand;
+use super::root::{Invocation, parse};
 use super::{ArgValue, CliError, Compat, TEMPERATURE_NOTICE, known};
 use crate::schedule::{LoraAssignment, RampUp, RampUpStrategy};
 use fake_offers::{acme, all_backends, offer, usual};
@@ -491,7 +492,7 @@ fn other_commands() {
     assert!(printed(&["completions", "bash"], &usual()).contains("--random-input-len"));
     let inspect = invoke(&["plugin", "inspect", "a.wasm"], &usual()).unwrap();
     assert!(
-        matches!(inspect, Invocation::Plugin(PluginCommand::Inspect { file }) if file.to_str() == Some("a.wasm"))
+        matches!(inspect, Invocation::Plugin(PluginCommand::Inspect { plugin, json: false }) if plugin == "a.wasm")
     );
     assert!(matches!(
         invoke(&["plugin", "list"], &usual()).unwrap(),

@@ -1,0 +1,296 @@
+//! `vbench plugin bench`: what loading a plugin and calling it costs.
+
+use std::fmt::Write as _;
+
+use anyhow::anyhow;
+
+use super::check::{load, mebibytes, own_offers};
+use super::trial::Bench;
+use crate::cli;
+use crate::clock;
+use crate::fault::Fault;
+use crate::plugin::contract::Offer;
+use crate::plugin::{CacheMode, Costs, LoadOptions, Plugins};
+use crate::plugins::{self, Loader};
+use crate::run::Screen;
+use crate::source::Spec;
+
+/// Samples that are drawn unless `--count` says otherwise.
+const SAMPLES: u32 = 500;
+/// Times that a load is measured; the best is told, since others are disturbed.
+const LOADS: usize = 5;
+
+/// What to measure.
+#[derive(Debug, Clone)]
+pub struct BenchArgs {
+    /// File, name or address of the plugin, or `built-in`.
+    pub plugin: String,
+    /// Own flags, and those of `vbench serve`.
+    pub flags: Vec<String>,
+}
+
+/// What one plugin costs.
+struct Measured {
+    name: String,
+    size_bytes: u64,
+    cold_ms: f64,
+    warm_ms: f64,
+    offers: Vec<MeasuredOffer>,
+}
+
+/// What the calls of one offer cost, or why they could not be made.
+struct MeasuredOffer {
+    name: String,
+    role: &'static str,
+    costs: Result<(Costs, u64, u64), String>,
+}
+
+/// Measures, and gives a table.
+///
+/// # Errors
+/// When a plugin cannot be loaded. What a plugin cannot be called with these
+/// flags is in the table.
+pub fn bench(loader: &Loader, args: BenchArgs, screen: &Screen) -> Result<String, Fault> {
+    let mut flags = args.flags;
+    let markdown = cli::take_switch(&mut flags, "--markdown");
+    let count = cli::take_count(&mut flags, SAMPLES)?;
+    let flags = Sections::split(flags)?;
+    let mut all = Vec::new();
+    if args.plugin == "built-in" {
+        let names: Vec<String> =
+            loader.builtins()?.inspect()?.into_iter().map(|info| info.description.name).collect();
+        for name in names {
+            let make = |options: LoadOptions| Ok(plugins::with_builtin(options, &name)?);
+            let loads = measure_loads(loader, &make)?;
+            let plugins = loader.builtins()?;
+            let offers = plugins.offers().filter(|offered| offered.plugin == name);
+            let offers: Vec<Offer> = offers.map(|offered| offered.offer.clone()).collect();
+            all.push(measure(
+                name.clone(),
+                loads,
+                &offers,
+                &flags,
+                count,
+                screen,
+                || Ok(loader.builtins()?),
+            )?);
+        }
+    } else {
+        let resolved = loader.resolver().resolve(&Spec::parse(&args.plugin)?)?;
+        let make = |options: LoadOptions| {
+            let mut plugins = Plugins::new(options);
+            plugins.add_bytes(resolved.source.clone(), resolved.wasm.clone())?;
+            Ok(plugins)
+        };
+        let loads = measure_loads(loader, &make)?;
+        let (name, offers) = own_offers(&load(loader, &resolved)?, &resolved.source);
+        all.push(measure(name, loads, &offers, &flags, count, screen, || load(loader, &resolved))?);
+    }
+    Ok(if markdown { to_markdown(&all) } else { to_text(&all) })
+}
+
+/// Flags of `vbench serve` for all offers, and those after `--for OFFER` for one.
+struct Sections {
+    all: Vec<String>,
+    own: Vec<(String, Vec<String>)>,
+}
+
+impl Sections {
+    fn split(flags: Vec<String>) -> Result<Self, Fault> {
+        let mut this = Self { all: Vec::new(), own: Vec::new() };
+        let mut words = flags.into_iter();
+        while let Some(word) = words.next() {
+            if word == "--for" {
+                let offer =
+                    words.next().ok_or_else(|| Fault::user(anyhow!("--for wants the name of an offer")))?;
+                this.own.push((offer, Vec::new()));
+            } else {
+                this.own.last_mut().map_or(&mut this.all, |(_, own)| own).push(word);
+            }
+        }
+        Ok(this)
+    }
+
+    fn of(&self, offer: &str) -> Vec<String> {
+        let own = self.own.iter().filter(|(name, _)| name == offer).flat_map(|(_, own)| own);
+        self.all.iter().chain(own).cloned().collect()
+    }
+}
+
+struct Loads {
+    size_bytes: u64,
+    cold_ms: f64,
+    warm_ms: f64,
+}
+
+/// Time to read and compile a plugin, and to find it compiled.
+fn measure_loads(
+    loader: &Loader,
+    make: &dyn Fn(LoadOptions) -> Result<Plugins, Fault>,
+) -> Result<Loads, Fault> {
+    let dir = tempfile::tempdir().map_err(Fault::user)?;
+    let quiet = LoadOptions { watch: None, ..loader.options().clone() };
+    let cached = LoadOptions { cache: CacheMode::Dir(dir.path().join("cache")), ..quiet.clone() };
+    let uncached = LoadOptions { cache: CacheMode::Off, ..quiet };
+    let time_ms = |options: &LoadOptions| {
+        let start_ns = clock::now_ns();
+        let plugins = make(options.clone())?;
+        plugins.compile_all()?;
+        Ok::<_, Fault>((clock::now_ns() - start_ns) as f64 / 1e6)
+    };
+    let best = |options: &LoadOptions, times: usize| {
+        (0..times).try_fold(f64::INFINITY, |best, _| Ok::<_, Fault>(time_ms(options)?.min(best)))
+    };
+    let cold_ms = best(&uncached, 2)?;
+    // The first of these fills the cache.
+    time_ms(&cached)?;
+    let warm_ms = best(&cached, LOADS)?;
+    let size_bytes = make(cached)?.inspect()?.first().map_or(0, |info| info.inspection.size_bytes);
+    Ok(Loads { size_bytes, cold_ms, warm_ms })
+}
+
+fn measure(
+    name: String,
+    loads: Loads,
+    offers: &[Offer],
+    flags: &Sections,
+    count: u32,
+    screen: &Screen,
+    fresh: impl Fn() -> Result<Plugins, Fault>,
+) -> Result<Measured, Fault> {
+    let mut measured = Vec::new();
+    for offer in offers {
+        // Costs are counted by plugin, so each offer gets plugins of its own.
+        let plugins = fresh()?;
+        let flags = flags.of(&offer.name);
+        let trial = Bench::new(&plugins, &flags, count, screen).and_then(|bench| bench.run(offer));
+        let costs = trial.map_err(|fault| fault.to_string()).map(|trial| {
+            let costs = plugins.costs().into_iter().find(|(plugin, _)| *plugin == name);
+            let items = trial.samples.len().max(1) as u64;
+            (costs.map(|(_, costs)| costs).unwrap_or_default(), items, trial.bytes.values().sum::<u64>())
+        });
+        measured.push(MeasuredOffer { name: offer.name.clone(), role: offer.role.name(), costs });
+    }
+    let Loads { size_bytes, cold_ms, warm_ms } = loads;
+    Ok(Measured { name, size_bytes, cold_ms, warm_ms, offers: measured })
+}
+
+/// Rows of the table of calls: offer, call, calls, mean and longest, CPU, memory.
+fn rows(measured: &Measured) -> Vec<[String; 7]> {
+    let mut rows = Vec::new();
+    for offer in &measured.offers {
+        let shown = format!("{} {}", offer.role, offer.name);
+        match &offer.costs {
+            Err(reason) => {
+                let reason = reason.lines().next().unwrap_or_default().to_owned();
+                rows.push([
+                    shown,
+                    format!("not measured: {reason}"),
+                    String::new(),
+                    String::new(),
+                    String::new(),
+                    String::new(),
+                    String::new(),
+                ]);
+            }
+            Ok((costs, _, bytes)) => {
+                for (call, cost) in &costs.calls {
+                    let calls = cost.calls.max(1) as f64;
+                    rows.push([
+                        shown.clone(),
+                        (*call).to_owned(),
+                        cost.calls.to_string(),
+                        format!("{:.1}", cost.wall_ns as f64 / calls / 1000.0),
+                        format!("{:.1}", cost.max_wall_ns as f64 / 1000.0),
+                        bytes.to_string(),
+                        format!("{:.1}", mebibytes(costs.peak_memory_bytes)),
+                    ]);
+                }
+            }
+        }
+    }
+    rows
+}
+
+const HEADS: [&str; 7] = ["offer", "call", "calls", "mean µs", "longest µs", "payload bytes", "memory MiB"];
+
+fn to_text(all: &[Measured]) -> String {
+    let mut text = String::new();
+    for measured in all {
+        let _ = writeln!(
+            text,
+            "{}: {} bytes, cold load {:.1} ms, warm load {:.2} ms",
+            measured.name, measured.size_bytes, measured.cold_ms, measured.warm_ms
+        );
+        let rows = rows(measured);
+        let widths: Vec<usize> = (0..HEADS.len())
+            .map(|column| {
+                rows.iter()
+                    .map(|row| row[column].chars().count())
+                    .chain([HEADS[column].chars().count()])
+                    .max()
+                    .unwrap_or(0)
+            })
+            .collect();
+        for row in std::iter::once(HEADS.map(str::to_owned)).chain(rows) {
+            let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+            let _ = writeln!(text, "  {}", cells.collect::<Vec<_>>().join("  ").trim_end());
+        }
+    }
+    text
+}
+
+fn to_markdown(all: &[Measured]) -> String {
+    let mut text = String::from("| plugin | bytes | cold load, ms | warm load, ms |\n|---|---:|---:|---:|\n");
+    for measured in all {
+        let _ = writeln!(
+            text,
+            "| {} | {} | {:.0} | {:.2} |",
+            measured.name, measured.size_bytes, measured.cold_ms, measured.warm_ms
+        );
+    }
+    let _ = write!(text, "\n| {} |\n|---|---|---:|---:|---:|---:|---:|\n", HEADS.join(" | "));
+    for row in all.iter().flat_map(rows) {
+        let _ = writeln!(text, "| {} |", row.map(|cell| cell.replace('|', "\\|")).join(" | "));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plugin::CallCost;
+
+    #[test]
+    fn flags_may_be_for_one_offer() {
+        let words = ["--a", "--for", "x", "--b", "1", "--for", "y", "--c"].map(str::to_owned).into();
+        let sections = Sections::split(words).unwrap();
+        assert_eq!(sections.of("x"), ["--a", "--b", "1"]);
+        assert_eq!(sections.of("y"), ["--a", "--c"]);
+        assert_eq!(sections.of("z"), ["--a"]);
+        assert!(Sections::split(vec!["--for".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn a_table_says_what_was_measured_and_what_was_not() {
+        let mut costs = Costs { peak_memory_bytes: 3 << 20, ..Costs::default() };
+        costs
+            .calls
+            .insert("dataset.next", CallCost { calls: 2, wall_ns: 5_000, max_wall_ns: 4_000, cpu_ns: 5_000 });
+        let all = [Measured {
+            name: "acme".to_owned(),
+            size_bytes: 10,
+            cold_ms: 123.4,
+            warm_ms: 1.234,
+            offers: vec![
+                MeasuredOffer { name: "a".to_owned(), role: "dataset", costs: Ok((costs, 2, 99)) },
+                MeasuredOffer { name: "b".to_owned(), role: "sla", costs: Err("no | way\nmore".to_owned()) },
+            ],
+        }];
+        let markdown = to_markdown(&all);
+        assert!(markdown.contains("| acme | 10 | 123 | 1.23 |"), "{markdown}");
+        assert!(markdown.contains("| dataset a | dataset.next | 2 | 2.5 | 4.0 | 99 | 3.0 |"), "{markdown}");
+        assert!(markdown.contains("| sla b | not measured: no \\| way |"), "{markdown}");
+        assert!(to_text(&all).contains("cold load 123.4 ms"));
+    }
+}
