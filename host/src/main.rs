@@ -8,8 +8,10 @@ use std::sync::atomic::AtomicBool;
 use anyhow::anyhow;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
-use vbench::cli::{self, Compat, Early, Invocation, PluginCommand, ServePlan};
-use vbench::fault::{Blame, EXIT_INTERRUPTED, EXIT_OK, EXIT_REFERENCE_ERROR, Fault};
+use vbench::cli::{
+    self, Compat, Early, Invocation, LatencyPlan, PluginCommand, ServePlan, ThroughputPlan,
+};
+use vbench::fault::{Blame, EXIT_INTERRUPTED, EXIT_OK, EXIT_REFERENCE_ERROR, EXIT_USAGE, Fault};
 use vbench::mock::{MockConfig, MockServer};
 use vbench::plugin::Plugins;
 use vbench::run::{self, Screen};
@@ -42,6 +44,18 @@ fn run_command() -> Result<u8, Fault> {
             screen.line(text.trim_end_matches('\n'));
             Ok(EXIT_OK)
         }
+        Invocation::NoCommand(help) => {
+            let _ = writeln!(std::io::stderr(), "{}", help.trim_end());
+            Ok(EXIT_USAGE)
+        }
+        Invocation::Latency(plan) => {
+            let LatencyPlan { serve, options } = *plan;
+            against_target(serve, |serve, stop| run::latency(serve, &options, &plugins, &screen, stop))
+        }
+        Invocation::Throughput(plan) => {
+            let ThroughputPlan { serve, options } = *plan;
+            against_target(serve, |serve, stop| run::throughput(serve, &options, &plugins, &screen, stop))
+        }
         Invocation::Mock(args) => {
             mock::run(args, &mut std::io::stdout()).map_err(Fault::user)?;
             Ok(EXIT_OK)
@@ -54,7 +68,10 @@ fn run_command() -> Result<u8, Fault> {
             screen.line(plugins::inspect(&file)?);
             Ok(EXIT_OK)
         }
-        Invocation::Serve(plan) => serve(*plan, &plugins, &screen),
+        Invocation::Serve(plan) if plan.dry_run => run::dry_run(&plan, &plugins, &screen),
+        Invocation::Serve(plan) => {
+            against_target(*plan, |plan, stop| run::serve(plan, &plugins, &screen, stop))
+        }
     }
 }
 
@@ -70,7 +87,12 @@ fn load_plugins(early: &Early, screen: &Arc<Screen>) -> Result<Plugins, Fault> {
     Ok(plugins)
 }
 
-fn serve(mut plan: ServePlan, plugins: &Plugins, screen: &Screen) -> Result<u8, Fault> {
+/// Runs against the server of the plan, starting the embedded one if it is that;
+/// the flag is set when the user asks for an end.
+fn against_target(
+    mut plan: ServePlan,
+    run: impl FnOnce(&ServePlan, &Arc<AtomicBool>) -> Result<u8, Fault>,
+) -> Result<u8, Fault> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         let register = || {
@@ -89,7 +111,7 @@ fn serve(mut plan: ServePlan, plugins: &Plugins, screen: &Screen) -> Result<u8, 
     } else {
         None
     };
-    let code = run::serve(&plan, plugins, screen, &stop);
+    let code = run(&plan, &stop);
     if let Some(server) = embedded {
         // What it has to say of itself nobody asked for here.
         let _ = server.shutdown();

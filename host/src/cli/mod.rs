@@ -12,6 +12,7 @@
 //! | `known` | every flag of the reference client, in its order |
 //! | `offers`, `schema`, `plugin_flags` | from a plugin's JSON Schema to flags, and back to its config |
 //! | `serve_args`, `serve`, `resolve` | the host's own flags, and the way to the plan |
+//! | `offline` | `latency` and `throughput`, which take part of these flags |
 //! | `plan`, `namespace` | the result |
 //! | `help`, `root`, `error`, `compat` | what their names say |
 //!
@@ -28,6 +29,7 @@ mod help;
 pub mod known;
 mod namespace;
 mod offers;
+mod offline;
 pub mod plan;
 mod plugin_flags;
 mod resolve;
@@ -43,6 +45,7 @@ pub use early::{Early, GlobalArgs, PluginCache, early};
 pub use error::CliError;
 pub use namespace::{ArgValue, Namespace};
 pub use offers::{OfferSpec, Role};
+pub use offline::{LatencyOptions, LatencyPlan, ThroughputOptions, ThroughputPlan};
 pub use plan::ServePlan;
 pub use resolve::TEMPERATURE_NOTICE;
 pub use root::{Invocation, PluginCommand, parse};

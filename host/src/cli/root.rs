@@ -9,6 +9,7 @@ use clap_complete::Shell;
 use super::early::{Early, GlobalArgs};
 use super::error::CliError;
 use super::offers::OfferSpec;
+use super::offline::{self, LatencyPlan, Read, ThroughputPlan};
 use super::plan::ServePlan;
 use super::serve::{self, Outcome};
 use crate::mock::MockArgs;
@@ -18,10 +19,16 @@ use crate::mock::MockArgs;
 pub enum Invocation {
     /// Measure a server.
     Serve(Box<ServePlan>),
+    /// Time batches of a fixed size.
+    Latency(Box<LatencyPlan>),
+    /// Time all requests of a dataset at once.
+    Throughput(Box<ThroughputPlan>),
     /// Be a server to measure.
     Mock(MockArgs),
     /// Look at plugins.
     Plugin(PluginCommand),
+    /// Nothing was asked for: this help goes to standard error.
+    NoCommand(String),
     /// Print this text to standard output and succeed: help, version, completion script.
     Print(String),
 }
@@ -40,7 +47,7 @@ pub enum PluginCommand {
 
 /// Benchmarks LLM serving endpoints with sandboxed WebAssembly plugins
 #[derive(Debug, Parser)]
-#[command(name = "vbench", version, disable_help_subcommand = true, no_binary_name = true)]
+#[command(name = "vbench", bin_name = "vbench", version, disable_help_subcommand = true, no_binary_name = true)]
 struct Root {
     #[command(flatten)]
     globals: GlobalArgs,
@@ -52,6 +59,10 @@ struct Root {
 enum RootCommand {
     /// Measure a server: send requests, time the answers, report
     Serve,
+    /// Time batches of a fixed size
+    Latency,
+    /// Time all requests of a dataset at once
+    Throughput,
     /// Be an OpenAI-compatible server with known timing
     Mock(MockArgs),
     /// Look at plugins
@@ -77,18 +88,38 @@ pub fn parse(early: &Early, offers: &[OfferSpec]) -> Result<Invocation, CliError
             Outcome::Help(text) => Invocation::Print(text),
         })
     };
-    if let Some(("serve", words)) = early.words.split_first().map(|(first, rest)| (first.as_str(), rest)) {
-        return serve(words);
+    let latency = |words: &[String]| {
+        offline::latency(words, offers).map(|read| match read {
+            Read::Plan(plan) => Invocation::Latency(plan),
+            Read::Help(text) => Invocation::Print(text),
+        })
+    };
+    let throughput = |words: &[String]| {
+        offline::throughput(words, offers).map(|read| match read {
+            Read::Plan(plan) => Invocation::Throughput(plan),
+            Read::Help(text) => Invocation::Print(text),
+        })
+    };
+    match early.words.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        Some(("serve", words)) => return serve(words),
+        Some(("latency", words)) => return latency(words),
+        Some(("throughput", words)) => return throughput(words),
+        _ => {}
     }
     let root = match Root::try_parse_from(&early.words) {
         Ok(root) => root,
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             return Ok(Invocation::Print(error.render().to_string()));
         }
+        Err(error) if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            return Ok(Invocation::NoCommand(error.render().to_string()));
+        }
         Err(error) => return Err(CliError::parser(&error)),
     };
     match root.command {
         RootCommand::Serve => serve(&[]),
+        RootCommand::Latency => latency(&[]),
+        RootCommand::Throughput => throughput(&[]),
         RootCommand::Mock(args) => Ok(Invocation::Mock(args)),
         RootCommand::Plugin { command } => Ok(Invocation::Plugin(command)),
         RootCommand::Completions { shell } => completions(shell, offers).map(Invocation::Print),

@@ -26,7 +26,7 @@ mod source;
 
 use std::fmt;
 
-pub use error::{At, Cause, DataError, Problem};
+pub use error::{At, DataError, Problem};
 pub use open::{Format, open, open_file, open_member};
 
 use rows::Rows;

@@ -5,18 +5,27 @@
 //! brings the others together and nothing depends on it but the binary.
 
 mod align;
+mod batch;
 mod bench;
 mod control;
+mod dry_run;
 mod finish;
 mod honesty;
+mod latency;
 mod limits;
 mod pacer;
 mod phase;
 mod prepare;
+mod probes;
 mod sampling;
 pub mod screen;
 mod serve;
 mod services;
+mod throughput;
+mod workload;
 
+pub use dry_run::dry_run;
+pub use latency::latency;
 pub use screen::Screen;
 pub use serve::serve;
+pub use throughput::throughput;

@@ -193,6 +193,8 @@ pub fn meta_of(sample: &Sample) -> RequestMeta {
     let turn = sample.turns.first();
     RequestMeta {
         id: sample.id.clone(),
+        session: sample.session.clone(),
+        tags: sample.tags.clone(),
         prompt_tokens: turn.map_or(0, |turn| turn.prompt_tokens),
         output_tokens: turn.map_or(0, |turn| turn.output_tokens),
         input_sequences: 1,

@@ -12,7 +12,7 @@ use crate::cli::ServePlan;
 use crate::fault::Fault;
 use crate::plugin::contract::{DatasetArgs, PathGrant, Sample, Skip, Twister};
 use crate::plugin::services::{Services, TokenizerService};
-use crate::plugin::{Identity, Plugins};
+use crate::plugin::{Identity, PluginError, Plugins};
 use crate::tokenizer::Tokenizer;
 
 /// Samples asked for in one call of the plugin.
@@ -28,6 +28,8 @@ pub struct Sampled {
     pub numpy_random: NumpyRandomState,
     /// Which plugin made them.
     pub identity: Identity,
+    /// Rows that it passed over.
+    pub skipped: Vec<Skip>,
 }
 
 /// Draws the samples of `plan`.
@@ -61,11 +63,12 @@ pub fn sample(
         compat: plan.compat.name().to_owned(),
         grants,
     };
-    let mut source = plugins.open_dataset(&plan.dataset.name, args, services)?;
+    let named = |error: PluginError| Fault::from(error.naming_flag(|key| plan.dataset.flags.get(key)));
+    let mut source = plugins.open_dataset(&plan.dataset.name, args, services).map_err(named)?;
     let bar = screen.bar(plan.results.progress, u64::try_from(plan.num_prompts).ok(), "Sampling");
     let mut samples = Vec::new();
     loop {
-        let batch = source.next(BATCH)?;
+        let batch = source.next(BATCH).map_err(named)?;
         if batch.is_empty() {
             break;
         }
@@ -73,7 +76,7 @@ pub fn sample(
         samples.extend(batch);
     }
     bar.finish_and_clear();
-    let summary = source.finish()?;
+    let summary = source.finish().map_err(named)?;
     for Skip { reason, count } in &summary.skipped {
         screen.warn(format!("dataset `{}`: {count} rows passed over: {reason}", plan.dataset.name));
     }
@@ -104,5 +107,5 @@ pub fn sample(
         }
         None => NumpyRandomState::new(plan.seed),
     };
-    Ok(Sampled { samples, python_random, numpy_random, identity: source.identity().clone() })
+    Ok(Sampled { samples, python_random, numpy_random, identity: source.identity().clone(), skipped: summary.skipped })
 }

@@ -33,4 +33,4 @@ pub use framing::{Event, Framer, Framing};
 pub use general::GeneralOptions;
 pub use http1::ResponseHead;
 pub use lanes::{LaneReport, Wire, WireOptions};
-pub use target::{Target, TargetError};
+pub use target::{Site, Target, TargetError};

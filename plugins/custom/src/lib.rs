@@ -7,9 +7,8 @@
 //! only. Otherwise any table does, and text stays text.
 
 use serde_json::Value;
-use vbench_plugin::generators::PythonRandom;
 use vbench_plugin::prelude::*;
-use vbench_plugin::rules::{self, Column, ColumnKind, PromptRow, PromptRows, PromptSamples};
+use vbench_plugin::rules::{self, Column, ColumnKind, PromptPages, PromptRow, PromptRows};
 use vbench_plugin::table::{Format, Rows};
 use vbench_plugin::tokenizer;
 
@@ -56,13 +55,12 @@ pub struct Custom {
     cx: DatasetContext,
     output_len: i64,
     rows: Rows,
-    rule: PromptRows,
     has_tokenizer: bool,
     /// The column of lengths, of which texts are numbers where all are.
     output_tokens: Column,
-    random: PythonRandom,
-    /// What is still to be given out; none before the first call.
-    left: Option<std::vec::IntoIter<Sample>>,
+    pages: PromptPages,
+    /// Whether anything has been given out yet.
+    begun: bool,
 }
 
 impl Dataset for Custom {
@@ -88,34 +86,34 @@ impl Dataset for Custom {
         };
         let tokenizer = tokenizer::describe();
         rule.check_template(cx, tokenizer.as_ref())?;
+        let rows = Rows::open(PATH, format)?;
+        let all = (0..rows.count()).collect();
         Ok(Self {
             cx: cx.clone(),
             output_len: config.output_len,
-            rows: Rows::open(PATH, format)?,
-            rule,
+            rows,
             has_tokenizer: tokenizer.is_some(),
             output_tokens: Column::new("output_tokens"),
-            random: PythonRandom::new(cx.seed),
-            left: None,
+            pages: rule.begin(cx, all),
+            begun: false,
         })
     }
 
     fn next(&mut self) -> Result<Option<Sample>> {
-        if self.left.is_none() {
-            if self.cx.compat.is_reference() {
-                self.refuse_numeric_prompts()?;
-            }
-            let rows = (0..self.rows.count()).collect();
-            let PromptSamples { samples, random } =
-                self.rule.sample(&self.cx, rows, |rows| self.read(rows))?;
-            self.random = random;
-            self.left = Some(samples.into_iter());
+        Ok(self.next_batch(1)?.pop())
+    }
+
+    fn next_batch(&mut self, max: usize) -> Result<Vec<Sample>> {
+        if !std::mem::replace(&mut self.begun, true) && self.cx.compat.is_reference() {
+            self.refuse_numeric_prompts()?;
         }
-        Ok(self.left.as_mut().and_then(Iterator::next))
+        let Self { output_len, rows, has_tokenizer, output_tokens, pages, .. } = self;
+        let reader = Reader { output_len: *output_len, rows, has_tokenizer: *has_tokenizer, output_tokens };
+        pages.next_page(max, |rows| reader.read(rows))
     }
 
     fn finish(&mut self) -> Result<Summary> {
-        Ok(Summary { python_random: Some(rules::python_state(&self.random)), ..Summary::default() })
+        Ok(Summary { python_random: Some(rules::python_state(self.pages.random())), ..Summary::default() })
     }
 }
 
@@ -129,7 +127,15 @@ struct Row {
     output_tokens: Option<Value>,
 }
 
-impl Custom {
+/// What rows ask.
+struct Reader<'a> {
+    output_len: i64,
+    rows: &'a Rows,
+    has_tokenizer: bool,
+    output_tokens: &'a Column,
+}
+
+impl Reader<'_> {
     /// What these rows ask.
     fn read(&self, rows: &[u64]) -> Result<Vec<PromptRow>> {
         let read = self.rows.read::<Row>(rows, &["prompt", "output_tokens"])?;
@@ -152,7 +158,7 @@ impl Custom {
         if self.output_len != -1 {
             return Ok(self.output_len);
         }
-        let found = self.output_tokens.whole_number(row.output_tokens.as_ref(), &self.rows)?;
+        let found = self.output_tokens.whole_number(row.output_tokens.as_ref(), self.rows)?;
         found.ok_or_else(|| {
             let value = row.output_tokens.as_ref().map_or("nan".into(), |value| match value {
                 Value::Null => "nan".into(),
@@ -166,6 +172,12 @@ impl Custom {
         })
     }
 
+    fn bad(&self, index: u64, column: &str, message: impl Into<String>) -> Error {
+        Error::input(message).at(self.rows.locate(index).column(column))
+    }
+}
+
+impl Custom {
     /// Fails as the reference client does when every prompt looks like a
     /// number: its data frame makes numbers of them, which are no text.
     fn refuse_numeric_prompts(&self) -> Result<()> {
@@ -176,9 +188,5 @@ impl Custom {
             "every prompt is a number, which vLLM 0.33 takes for no text; --compat vbench takes it for text",
         )
         .at(self.rows.locate(0).column("prompt")))
-    }
-
-    fn bad(&self, index: u64, column: &str, message: impl Into<String>) -> Error {
-        Error::input(message).at(self.rows.locate(index).column(column))
     }
 }
