@@ -8,9 +8,7 @@ use std::sync::atomic::AtomicBool;
 use anyhow::anyhow;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
-use vbench::cli::{
-    self, Compat, Early, Invocation, LatencyPlan, PluginCommand, ServePlan, ThroughputPlan,
-};
+use vbench::cli::{self, Compat, Early, Invocation, LatencyPlan, PluginCommand, ServePlan, ThroughputPlan};
 use vbench::fault::{Blame, EXIT_INTERRUPTED, EXIT_OK, EXIT_REFERENCE_ERROR, EXIT_USAGE, Fault};
 use vbench::mock::{MockConfig, MockServer};
 use vbench::plugin::Plugins;

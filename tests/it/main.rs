@@ -5,5 +5,6 @@ mod command;
 mod comparison;
 mod golden;
 mod hostile;
+mod load;
 mod recording_server;
 mod request_body;

@@ -94,7 +94,9 @@ pub(super) fn plan(
     let backend_plan = backend_plan(&args, plugins, backend, given, &mut warnings)?;
     let takes_ids = |name: &String| COMPLETIONS.contains(&name.as_str());
     let offer = plugins.offer(backend);
-    if args.dataset.prompt_token_ids && known::BACKENDS.contains(&offer.name.as_str()) && !takes_ids(&offer.name)
+    if args.dataset.prompt_token_ids
+        && known::BACKENDS.contains(&offer.name.as_str())
+        && !takes_ids(&offer.name)
     {
         return Err(usage(format!(
             "--prompt-token-ids is for completions (--backend {}): backend `{}` takes no token ids",

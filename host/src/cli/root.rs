@@ -47,7 +47,13 @@ pub enum PluginCommand {
 
 /// Benchmarks LLM serving endpoints with sandboxed WebAssembly plugins
 #[derive(Debug, Parser)]
-#[command(name = "vbench", bin_name = "vbench", version, disable_help_subcommand = true, no_binary_name = true)]
+#[command(
+    name = "vbench",
+    bin_name = "vbench",
+    version,
+    disable_help_subcommand = true,
+    no_binary_name = true
+)]
 struct Root {
     #[command(flatten)]
     globals: GlobalArgs,

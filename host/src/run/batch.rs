@@ -31,8 +31,7 @@ pub fn write(
     report::write_atomically(path, &content).map_err(Fault::user)?;
     if std::env::var("SAVE_TO_PYTORCH_BENCHMARK_FORMAT").is_ok_and(|value| !value.is_empty()) {
         let kept = extra.iter().filter_map(|key| Some(((*key).to_owned(), result.get(*key)?.clone())));
-        let content =
-            report::pytorch::command_to_vec(metrics, &kept.collect(), args).map_err(Fault::user)?;
+        let content = report::pytorch::command_to_vec(metrics, &kept.collect(), args).map_err(Fault::user)?;
         report::write_atomically(&path.with_extension("pytorch.json"), &content).map_err(Fault::user)?;
     }
     Ok(())

@@ -191,11 +191,7 @@ impl<'a> Bench<'a> {
     }
 }
 
-fn start_wire(
-    target: &Arc<Target>,
-    options: &WireOptions,
-    out: Sender<Vec<Arrival>>,
-) -> Result<Wire, Fault> {
+fn start_wire(target: &Arc<Target>, options: &WireOptions, out: Sender<Vec<Arrival>>) -> Result<Wire, Fault> {
     Wire::start(Arc::clone(target), options, out)
         .map_err(|e| Fault::user(anyhow!("cannot start the I/O threads: {e}")))
 }

@@ -241,6 +241,10 @@ mod tests {
     fn a_long_body_is_cut_where_a_character_ends() {
         let body = format!("a{}", "é".repeat(SHOWN_BYTES));
         let text = shown(&request(&[], &body), &Site::parse("http://h").unwrap());
-        assert!(text.ends_with(&format!("\n({} more bytes)", body.len() - (SHOWN_BYTES - 1))), "{}", &text[text.len() - 60..]);
+        assert!(
+            text.ends_with(&format!("\n({} more bytes)", body.len() - (SHOWN_BYTES - 1))),
+            "{}",
+            &text[text.len() - 60..]
+        );
     }
 }

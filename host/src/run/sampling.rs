@@ -107,5 +107,11 @@ pub fn sample(
         }
         None => NumpyRandomState::new(plan.seed),
     };
-    Ok(Sampled { samples, python_random, numpy_random, identity: source.identity().clone(), skipped: summary.skipped })
+    Ok(Sampled {
+        samples,
+        python_random,
+        numpy_random,
+        identity: source.identity().clone(),
+        skipped: summary.skipped,
+    })
 }

@@ -146,11 +146,8 @@ impl TableRows for OpenTable {
 /// A wrong file in the contract's words. The place goes beside the message, so
 /// that it is told once, however the plugin passes it on.
 fn data_error(error: &data::DataError) -> ContractError {
-    let location = Location {
-        file: Some(error.file.clone()),
-        row: error.at.line.or(error.at.row),
-        column: None,
-    };
+    let location =
+        Location { file: Some(error.file.clone()), row: error.at.line.or(error.at.row), column: None };
     let message = match error.at.column {
         Some(column) => format!("{} (at byte {column} of the line)", error.problem),
         None => error.problem.to_string(),

@@ -199,8 +199,11 @@ mod tests {
             failure: failed.then(|| Failure { class: FailureClass::Connect, message: "refused".into() }),
             ..RequestRecord::default()
         };
-        let requests =
-            vec![request(1_000_000_000, 6, false), request(1_500_000_000, 4, false), request(1_200_000_000, 0, true)];
+        let requests = vec![
+            request(1_000_000_000, 6, false),
+            request(1_500_000_000, 4, false),
+            request(1_200_000_000, 0, true),
+        ];
         let run = RunRecord { task: Task::Generation, start_ns: 0, end_ns: 3_000_000_000, requests };
         let figures = Figures::of(&run);
         assert_eq!((figures.elapsed_s, figures.completed, figures.failed), (2.0, 2, 1));

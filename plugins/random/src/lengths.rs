@@ -79,9 +79,8 @@ impl LengthBounds {
             output: Bounds::around(output_len, ratios.output, 1),
         };
         if prefix_len.saturating_add(bounds.input.high) > MOST_PROMPT_TOKENS {
-            return Err(
-                Error::config(format!("a prompt could have more than {MOST_PROMPT_TOKENS} tokens")).key("input_len")
-            );
+            return Err(Error::config(format!("a prompt could have more than {MOST_PROMPT_TOKENS} tokens"))
+                .key("input_len"));
         }
         Ok(bounds)
     }

@@ -224,8 +224,7 @@ impl ShareGpt {
             log::info(format!("{found} conversations can be asked; {} are asked again", wanted - found));
         }
         let count = max.min(CHUNK.1).min(wanted - self.made);
-        let draw =
-            |_| self.random.choice(found).map_err(|error| Error::internal(error.to_string()));
+        let draw = |_| self.random.choice(found).map_err(|error| Error::internal(error.to_string()));
         let drawn = (0..count).map(draw).collect::<Result<Vec<_>>>()?;
         let again: Vec<Kept> = drawn.into_iter().map(|place| self.kept[place]).collect();
         let rows: Vec<u64> = again.iter().map(|kept| kept.row).collect();

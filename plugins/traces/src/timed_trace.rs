@@ -11,8 +11,8 @@ use vbench_plugin::rules::{self, MOST_PROMPT_TOKENS, python_number};
 use vbench_plugin::table::{Format, Rows};
 use vbench_plugin::{log, tokenizer};
 
-use crate::expansion::Expansion;
 use crate::TOKENS_AT_ONCE;
+use crate::expansion::Expansion;
 
 /// Options of the dataset. The answers end where the trace says, so the schema
 /// asks for `ignore_eos`.

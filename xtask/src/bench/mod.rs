@@ -6,14 +6,17 @@
 //! the server recorded (`accuracy`).
 //!
 //! - `case`: loads; `clients`: commands of the clients; `process`: pinned
-//!   child processes and what they used; `capacity`, `accuracy`: the two
-//!   measurements; `stats`, `table`: figures and how they are printed.
+//!   child processes and what they used; `capacity`, `accuracy`, `memory`,
+//!   `sampling`: the measurements; `data`: files of prompts for them; `stats`, `table`: figures and how they are printed.
 
 mod accuracy;
 mod capacity;
 mod case;
 mod clients;
+mod data;
+mod memory;
 mod process;
+mod sampling;
 mod stats;
 mod table;
 
@@ -54,6 +57,14 @@ enum BenchCommand {
     Capacity,
     /// Reported TTFT and ITL against the server's record.
     Accuracy,
+    /// Peak memory, against its limits.
+    Memory,
+    /// CPU to make the prompts of each text dataset.
+    Sampling {
+        /// Prompts to make.
+        #[arg(long, default_value_t = 10_000)]
+        prompts: u64,
+    },
 }
 
 /// The machine and the programs.
@@ -68,7 +79,7 @@ struct Setting {
     runs: u32,
 }
 
-/// Builds `vbench` in the release profile and measures; both things unless one is named.
+/// Builds `vbench` in the release profile and measures: what is named, else capacity and accuracy.
 ///
 /// # Errors
 /// Something does not build or run, or requests failed.
@@ -90,6 +101,14 @@ pub fn run(workspace: &Workspace, args: &BenchArgs) -> Result<()> {
         runs: args.runs,
     };
     let only = args.only.as_deref().unwrap_or_default();
+    match args.command {
+        Some(BenchCommand::Memory) => return report(&setting, "memory", memory::measure_all(&setting)?),
+        Some(BenchCommand::Sampling { prompts }) => {
+            let figures = sampling::measure_all(workspace, &setting, only, prompts)?;
+            return report(&setting, "sampling", figures);
+        }
+        _ => {}
+    }
     if !matches!(args.command, Some(BenchCommand::Accuracy)) {
         let oha = clients::install_oha(workspace)?;
         let figures = capacity::measure(&setting, &oha, &case::chosen(&case::CAPACITY, only)?)?;

@@ -55,12 +55,13 @@ impl Substreams {
     /// The stream of a draw.
     fn stream(self, draw: Draw) -> NumpyGenerator {
         // SplitMix64's finaliser (Steele, Lea and Flood 2014), once for each number that goes in.
-        let mixed = [self.seed, draw.sequence, u64::from(draw.round)].into_iter().fold(0, |state: u64, number| {
-            let mut z = (state ^ number).wrapping_add(0x9e37_79b9_7f4a_7c15);
-            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            z ^ (z >> 31)
-        });
+        let mixed =
+            [self.seed, draw.sequence, u64::from(draw.round)].into_iter().fold(0, |state: u64, number| {
+                let mut z = (state ^ number).wrapping_add(0x9e37_79b9_7f4a_7c15);
+                z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+                z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+                z ^ (z >> 31)
+            });
         NumpyGenerator::new(mixed)
     }
 }

@@ -135,7 +135,8 @@ impl PromptPages {
         if self.given == self.rows.len() {
             self.random = PythonRandom::new(self.rule.seed);
         }
-        let draw = |_| self.random.choice(self.rows.len()).map_err(|error| Error::internal(error.to_string()));
+        let draw =
+            |_| self.random.choice(self.rows.len()).map_err(|error| Error::internal(error.to_string()));
         let places = (0..max).map(draw).collect::<Result<Vec<_>>>()?;
         let rows: Vec<u64> = places.iter().map(|&place| self.rows[place]).collect();
         let (prompts, output_tokens) = self.prompts(read(&rows)?)?;
