@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Command, FromArgMatches};
+use clap::{Args, Command};
 
 use super::argv::{self, Normalised, Piece};
 use super::compat::Compat;
@@ -110,19 +110,37 @@ const FURTHER: [&str; 5] = ["seed", "disable-tqdm", "ready-check-timeout-sec", "
 const ABOUT_ENGINE: &str = "What belongs to the engine (its model, parallelism, memory, detokenisation) is set \
      where the server is started: this command measures over HTTP, so its times include the server's.";
 
+/// The command `latency` as help and completion scripts show it.
+pub(super) fn latency_command() -> Command {
+    let own = LatencyOptions::augment_args(Command::new("latency"));
+    SamplingArgs::augment_args(TargetArgs::augment_args(own))
+        .bin_name("vbench latency")
+        .about("Time batches of a fixed size from first byte sent to last answer complete")
+        .after_help(ABOUT_ENGINE)
+}
+
+/// The command `throughput` as help and completion scripts show it.
+pub(super) fn throughput_command() -> Command {
+    let own = ThroughputOptions::augment_args(Command::new("throughput"));
+    let groups = ModelArgs::augment_args(TargetArgs::augment_args(own));
+    SamplingArgs::augment_args(DatasetArgs::augment_args(groups))
+        .bin_name("vbench throughput")
+        .about("Send all requests of a dataset at once and time the whole")
+        .after_help(format!(
+            "Options of datasets and backends are those of `vbench serve` (see its --help).\n{ABOUT_ENGINE}"
+        ))
+}
+
 /// Reads the words after `latency`.
 pub(super) fn latency(words: &[String], offers: &[OfferSpec]) -> Result<Read<LatencyPlan>, CliError> {
-    let shown = |command: Command| SamplingArgs::augment_args(TargetArgs::augment_args(command));
-    let own = || LatencyOptions::augment_args(Command::new("latency"));
-    let about = "Time batches of a fixed size from first byte sent to last answer complete";
+    if let Some(query) = help::query(words) {
+        return help::render(latency_command(), query).map(Read::Help);
+    }
     let taken = |flag: &str| {
         let model = ["model", "served-model-name"].contains(&flag);
         model || has::<TargetArgs>(flag) || (has::<SamplingArgs>(flag) && flag != "logprobs")
     };
-    let Some((own, mut rest)) = split("latency", words, offers, own, taken)? else {
-        return help_of("latency", words, own, shown, about).map(Read::Help);
-    };
-    let options = LatencyOptions::from_arg_matches(&own).map_err(|error| CliError::parser(&error))?;
+    let (options, mut rest) = split::<LatencyOptions>("latency", words, offers, taken)?;
     // Prompts are token ids, as in the reference client.
     rest.extend(["--skip-tokenizer-init", "--ignore-eos"].map(str::to_owned));
     let mut serve = serve_plan(rest, offers)?;
@@ -135,13 +153,9 @@ pub(super) fn latency(words: &[String], offers: &[OfferSpec]) -> Result<Read<Lat
 
 /// Reads the words after `throughput`.
 pub(super) fn throughput(words: &[String], offers: &[OfferSpec]) -> Result<Read<ThroughputPlan>, CliError> {
-    let shown = |command: Command| {
-        SamplingArgs::augment_args(DatasetArgs::augment_args(ModelArgs::augment_args(
-            TargetArgs::augment_args(command),
-        )))
-    };
-    let own = || ThroughputOptions::augment_args(Command::new("throughput"));
-    let about = "Send all requests of a dataset at once and time the whole";
+    if let Some(query) = help::query(words) {
+        return help::render(throughput_command(), query).map(Read::Help);
+    }
     let taken = |flag: &str| {
         has::<TargetArgs>(flag)
             || has::<ModelArgs>(flag)
@@ -150,10 +164,7 @@ pub(super) fn throughput(words: &[String], offers: &[OfferSpec]) -> Result<Read<
             // Options of plugins.
             || !serve::is_host_flag(flag)
     };
-    let Some((own, mut rest)) = split("throughput", words, offers, own, taken)? else {
-        return help_of("throughput", words, own, shown, about).map(Read::Help);
-    };
-    let options = ThroughputOptions::from_arg_matches(&own).map_err(|error| CliError::parser(&error))?;
+    let (options, mut rest) = split::<ThroughputOptions>("throughput", words, offers, taken)?;
     let given = |flag: &str| argv::scan(&rest, flag).is_some();
     // ShareGPT where there is a file, as in the reference client.
     if given("dataset-path") && !given("dataset-name") {
@@ -188,18 +199,14 @@ fn serve_plan(mut words: Vec<String>, offers: &[OfferSpec]) -> Result<ServePlan,
     }
 }
 
-/// Parts words into matches of the command's own flags and words for `serve`;
-/// none if help is wanted.
-fn split(
-    name: &str,
+/// Parts words into the command's own options and words for `serve`.
+fn split<O: Args>(
+    name: &'static str,
     words: &[String],
     offers: &[OfferSpec],
-    own: impl Fn() -> Command,
     taken: impl Fn(&str) -> bool,
-) -> Result<Option<(clap::ArgMatches, Vec<String>)>, CliError> {
-    if help::query(words).is_some() {
-        return Ok(None);
-    }
+) -> Result<(O, Vec<String>), CliError> {
+    let own = || O::augment_args(Command::new(name));
     let own_table = flag_table(own().disable_help_flag(true), &[]);
     let mut table = serve::all_flags(offers)?;
     table.extend(own_table.clone());
@@ -208,9 +215,7 @@ fn split(
     for piece in given.pieces {
         match &piece {
             Piece::Flag { name: flag, .. } if own_table.contains(flag) => own_pieces.push(piece),
-            Piece::Flag { name: flag, .. } if taken(flag) || FURTHER.contains(&flag.as_str()) => {
-                rest.push(piece)
-            }
+            Piece::Flag { name: flag, .. } if taken(flag) || FURTHER.contains(&flag.as_str()) => rest.push(piece),
             Piece::Flag { name: flag, .. } => {
                 return Err(CliError::Usage(format!(
                     "`--{flag}` has no meaning for `vbench {name}`: it is an option of `vbench serve`"
@@ -229,34 +234,11 @@ fn split(
         }
     }
     let words_of = |pieces| Normalised { pieces, duplicates: Vec::new() }.words();
-    let command = own().bin_name(format!("vbench {name}")).no_binary_name(true);
-    let matches =
-        command.try_get_matches_from(words_of(own_pieces)).map_err(|error| CliError::parser(&error))?;
-    Ok(Some((matches, words_of(rest))))
-}
-
-fn decorate(
-    name: &str,
-    command: Command,
-    shown: impl Fn(Command) -> Command,
-    about: &'static str,
-) -> Command {
-    let command = shown(command.bin_name(format!("vbench {name}")).about(about));
-    if name == "throughput" {
-        command.after_help(format!(
-            "Options of datasets and backends are those of `vbench serve` (see its --help).\n{ABOUT_ENGINE}"
-        ))
-    } else {
-        command.after_help(ABOUT_ENGINE)
-    }
-}
-
-fn help_of(
-    name: &str,
-    words: &[String],
-    own: impl Fn() -> Command,
-    shown: impl Fn(Command) -> Command,
-    about: &'static str,
-) -> Result<String, CliError> {
-    help::render(decorate(name, own(), shown, about), help::query(words).unwrap_or(help::Query::Relevant))
+    let options = own()
+        .bin_name(format!("vbench {name}"))
+        .no_binary_name(true)
+        .try_get_matches_from(words_of(own_pieces))
+        .and_then(|matches| O::from_arg_matches(&matches))
+        .map_err(|error| CliError::parser(&error))?;
+    Ok((options, words_of(rest)))
 }

@@ -134,7 +134,10 @@ pub fn parse(early: &Early, offers: &[OfferSpec]) -> Result<Invocation, CliError
 
 fn completions(shell: Shell, offers: &[OfferSpec]) -> Result<String, CliError> {
     let serve = serve::complete_command(offers)?;
-    let mut command = Root::command().mut_subcommand("serve", |_| serve);
+    let mut command = Root::command()
+        .mut_subcommand("serve", |_| serve)
+        .mut_subcommand("latency", |_| offline::latency_command())
+        .mut_subcommand("throughput", |_| offline::throughput_command());
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut command, "vbench", &mut script);
     Ok(String::from_utf8_lossy(&script).into_owned())

@@ -53,11 +53,17 @@ pub struct ProbeLine {
     pub client: Box<dyn BackendClient>,
 }
 
-/// Probes on their way.
+/// Probes on their way. They end when this goes away.
 pub struct Probes {
     stop: Arc<AtomicBool>,
-    thread: JoinHandle<Vec<RequestRecord>>,
+    thread: Option<JoinHandle<Vec<RequestRecord>>>,
     task: Task,
+}
+
+impl Drop for Probes {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Probes {
@@ -73,13 +79,13 @@ impl Probes {
             .name("vbench-probes".to_owned())
             .spawn(move || send(line, rps, &until))
             .map_err(|e| Fault::user(anyhow!("cannot start the thread of the probes: {e}")))?;
-        Ok(Self { stop, thread, task })
+        Ok(Self { stop, thread: Some(thread), task })
     }
 
     /// Ends them; the one that is on its way does not count. None if none succeeded.
-    pub fn stop(self) -> Option<ProbeSummary> {
+    pub fn stop(mut self) -> Option<ProbeSummary> {
         self.stop.store(true, Ordering::Relaxed);
-        let requests = self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let requests = self.thread.take()?.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         let run = RunRecord { task: self.task, start_ns: 0, end_ns: 0, requests };
         let series = Series::from_run(&run);
         let latencies_s: Vec<f64> = series.successes().map(|at| series.latency_s[at]).collect();
