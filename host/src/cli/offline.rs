@@ -43,8 +43,9 @@ pub struct LatencyOptions {
     /// Answers to each prompt
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub n: u32,
-    /// Ask the server for beam search, --n wide
-    #[arg(long)]
+    /// Ask the server for beam search, --n wide. Given by the flag of `serve`,
+    /// which has no effect there.
+    #[arg(skip)]
     pub use_beam_search: bool,
     /// Batches before the measured ones
     #[arg(long, value_name = "N", default_value_t = 10)]
@@ -140,7 +141,10 @@ pub(super) fn latency(words: &[String], offers: &[OfferSpec]) -> Result<Read<Lat
         let model = ["model", "served-model-name"].contains(&flag);
         model || has::<TargetArgs>(flag) || (has::<SamplingArgs>(flag) && flag != "logprobs")
     };
-    let (options, mut rest) = split::<LatencyOptions>("latency", words, offers, taken)?;
+    let (mut options, mut rest) = split::<LatencyOptions>("latency", words, offers, taken)?;
+    let given = rest.len();
+    rest.retain(|word| word != "--use-beam-search");
+    options.use_beam_search = rest.len() < given;
     // Prompts are token ids, as in the reference client.
     rest.extend(["--skip-tokenizer-init", "--ignore-eos"].map(str::to_owned));
     let mut serve = serve_plan(rest, offers)?;
@@ -179,7 +183,8 @@ pub(super) fn throughput(words: &[String], offers: &[OfferSpec]) -> Result<Read<
 
 /// Whether a group of flags has this one.
 fn has<A: Args>(flag: &str) -> bool {
-    flag_table(A::augment_args(Command::new("group").disable_help_flag(true)), &[]).contains(flag)
+    // Not built, since flags may refer to those of other groups.
+    A::augment_args(Command::new("group")).get_arguments().any(|arg| arg.get_long() == Some(flag))
 }
 
 fn add_choices(serve: &mut ServePlan, n: u32) {
