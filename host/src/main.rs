@@ -13,9 +13,16 @@ use vbench::fault::{Blame, EXIT_INTERRUPTED, EXIT_OK, EXIT_REFERENCE_ERROR, EXIT
 use vbench::mock::{MockConfig, MockServer};
 use vbench::plugin::Plugins;
 use vbench::run::{self, Screen};
+use vbench::server::guard;
+use vbench::sweep::{self, SweepContext};
+use vbench::tokenizer::Tokenizers;
 use vbench::{mock, plugins};
 
 fn main() -> ExitCode {
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_some_and(|word| word == guard::GUARD_WORD) {
+        return ExitCode::from(guard::run(words));
+    }
     match run_command() {
         Ok(code) => ExitCode::from(code),
         Err(fault) => {
@@ -66,9 +73,21 @@ fn run_command() -> Result<u8, Fault> {
             screen.line(plugins::inspect(&file)?);
             Ok(EXIT_OK)
         }
-        Invocation::Serve(plan) if plan.dry_run => run::dry_run(&plan, &plugins, &screen),
-        Invocation::Serve(plan) => {
-            against_target(*plan, |plan, stop| run::serve(plan, &plugins, &screen, stop))
+        Invocation::Plot(plan) => run::plot(&plan, &screen).map(|()| EXIT_OK),
+        Invocation::PlotPareto(plan) => run::plot_pareto(&plan, &screen).map(|()| EXIT_OK),
+        Invocation::Serve(plan) => against_target(*plan, |plan, stop| {
+            run::serve(plan, &plugins, &Arc::new(Tokenizers::default()), &screen, stop)
+        }),
+        Invocation::Sweep(command) => {
+            let stop = stop_flag()?;
+            let context =
+                SweepContext { globals: &early.globals, plugins: &plugins, screen: &screen, stop: &stop };
+            let compat = command.compat();
+            for_compat(sweep::run(*command, &context), compat)
+        }
+        Invocation::Startup(args) => {
+            let stop = stop_flag()?;
+            sweep::startup_time::measure(&args, &screen, &stop)
         }
     }
 }
@@ -85,12 +104,8 @@ fn load_plugins(early: &Early, screen: &Arc<Screen>) -> Result<Plugins, Fault> {
     Ok(plugins)
 }
 
-/// Runs against the server of the plan, starting the embedded one if it is that;
-/// the flag is set when the user asks for an end.
-fn against_target(
-    mut plan: ServePlan,
-    run: impl FnOnce(&ServePlan, &Arc<AtomicBool>) -> Result<u8, Fault>,
-) -> Result<u8, Fault> {
+/// The flag that SIGINT and SIGTERM set.
+fn stop_flag() -> Result<Arc<AtomicBool>, Fault> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         let register = || {
@@ -100,7 +115,17 @@ fn against_target(
         };
         register().map_err(|e| Fault::user(anyhow!("cannot listen for signal {signal}: {e}")))?;
     }
-    let embedded = if plan.target.mock {
+    Ok(stop)
+}
+
+/// Runs against the server of the plan, starting the embedded one if it is that;
+/// the flag is set when the user asks for an end.
+fn against_target(
+    mut plan: ServePlan,
+    run: impl FnOnce(&ServePlan, &Arc<AtomicBool>) -> Result<u8, Fault>,
+) -> Result<u8, Fault> {
+    let stop = stop_flag()?;
+    let embedded = if plan.target.mock && !plan.dry_run {
         let config = MockConfig { port: 0, ..MockConfig::default() };
         let server = MockServer::start(config)
             .map_err(|e| Fault::user(anyhow!("cannot start the mock server: {e}")))?;
@@ -114,9 +139,13 @@ fn against_target(
         // What it has to say of itself nobody asked for here.
         let _ = server.shutdown();
     }
+    for_compat(code, plan.compat)
+}
+
+/// The reference client has one exit code for all that goes wrong.
+fn for_compat(code: Result<u8, Fault>, compat: Compat) -> Result<u8, Fault> {
     match code {
-        // The reference client has one exit code for all that goes wrong.
-        Err(fault) if plan.compat == Compat::V033 && fault.blame == Blame::Target => {
+        Err(fault) if compat == Compat::V033 && fault.blame == Blame::Target => {
             let _ = writeln!(std::io::stderr(), "error: {fault}");
             Ok(EXIT_REFERENCE_ERROR)
         }

@@ -1,6 +1,6 @@
 //! What happened, per request.
 
-use crate::clock::MonotonicNs;
+use crate::clock::{self, MonotonicNs};
 
 /// Which numbers make sense for a backend's answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +83,8 @@ pub enum FailureClass {
     Stream,
     /// The response ended without what makes it an answer.
     Incomplete,
+    /// The response is none of the kind that the backend reads.
+    WrongKind,
     /// The backend plugin failed on it.
     Plugin,
     /// The user stopped the run.
@@ -100,6 +102,7 @@ impl FailureClass {
             Self::Protocol => "protocol",
             Self::Stream => "stream-error",
             Self::Incomplete => "incomplete",
+            Self::WrongKind => "wrong-kind",
             Self::Plugin => "plugin-error",
             Self::Interrupted => "interrupted",
         }
@@ -153,6 +156,8 @@ pub struct RequestRecord {
     pub server_queue_s: Option<f64>,
     /// Time to first token, as the server reports it, in seconds.
     pub server_ttft_s: Option<f64>,
+    /// JSON object that the backend plugin keeps with the request.
+    pub extra: Option<String>,
     /// Status of the response, 0 if none came.
     pub status: u16,
     /// Bytes of the request, head included.
@@ -167,6 +172,12 @@ impl RequestRecord {
     /// Whether it counts as a success.
     pub fn succeeded(&self) -> bool {
         self.failure.is_none()
+    }
+
+    /// From the beginning until the request was written, in seconds; none if it never was.
+    pub fn send_delay_s(&self) -> Option<f64> {
+        let Stamps { started_ns, sent_ns, .. } = self.stamps;
+        (sent_ns != 0).then(|| clock::seconds_between(started_ns, sent_ns))
     }
 }
 

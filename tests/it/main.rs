@@ -1,10 +1,16 @@
 //! The whole command, as users run it.
 
+mod backends;
 mod cli;
 mod command;
 mod comparison;
 mod golden;
 mod hostile;
 mod load;
+mod plots;
 mod recording_server;
 mod request_body;
+mod server;
+mod stand_in;
+mod sweep;
+mod sweep_golden;

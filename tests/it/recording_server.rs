@@ -248,7 +248,10 @@ fn answer(state: &State, request: &Request, wire: &mut Wire) -> io::Result<bool>
         _ if path.ends_with("/embeddings") || path.ends_with("/pooling") || path.ends_with("/rerank") => {
             pool(state, request, &fields, wire)
         }
-        _ => wire.json(&json!({})),
+        _ => match state.script(0) {
+            Some(script) => wire.script(script),
+            None => wire.json(&json!({})),
+        },
     }
 }
 

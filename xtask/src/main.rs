@@ -2,6 +2,7 @@
 //!
 //! - `toolchain`: what compiles `wasm32-wasip2`, and how to get it;
 //! - `plugins`: components and descriptions of the built-in plugins;
+//! - `docs`: reference pages from the plugins' own words;
 //! - `demo`, `demo_data`: the demonstration and the conversations it uses;
 //! - `bench`: figures of the client, against the embedded mock server;
 //! - `mock`: that server as a child process; `workspace`: the checkout.
@@ -9,6 +10,7 @@
 mod bench;
 mod demo;
 mod demo_data;
+mod docs;
 mod mock;
 mod plugins;
 mod toolchain;
@@ -43,6 +45,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Write the conversations of the demo again.
     DemoData,
+    /// Write the reference of datasets and backends again.
+    Docs,
     /// Build the plugins, then run all tests.
     Test {
         /// Arguments of `cargo test`.
@@ -78,6 +82,11 @@ fn run(cli: Cli) -> Result<ExitCode> {
         }
         Command::Demo(args) => return demo::run(&workspace, cli.toolchain, &args),
         Command::DemoData => println!("{}", demo_data::write(&workspace)?.display()),
+        Command::Docs => {
+            for path in docs::write(&workspace)? {
+                println!("{}", path.display());
+            }
+        }
         Command::Test { args } => {
             plugins::build(&workspace, cli.toolchain)?;
             return workspace::exit_code(workspace.cargo().args(["test", "--workspace"]).args(args));

@@ -34,6 +34,8 @@ pub(super) enum Arity {
 #[derive(Debug, Clone, Default)]
 pub(super) struct FlagTable {
     flags: BTreeMap<String, Flag>,
+    /// The command is another one than `serve`, whose names mean nothing here.
+    other_command: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +49,11 @@ impl FlagTable {
     /// Adds a flag.
     pub(super) fn insert(&mut self, name: &str, arity: Arity, json: bool) {
         self.flags.insert(name.to_owned(), Flag { arity, json });
+    }
+
+    /// The table of another command than `serve`.
+    pub(super) fn of_other_command(self) -> Self {
+        Self { other_command: true, ..self }
     }
 
     /// Adds the flags of another table.
@@ -73,14 +80,15 @@ impl FlagTable {
         if self.contains(given) {
             return Ok(Some(given.to_owned()));
         }
-        if let Some(known) = known::find(given) {
+        if let Some(known) = known::find(given).filter(|_| !self.other_command) {
             return Err(missing(known, given));
         }
         if given.is_empty() {
             return Ok(None);
         }
+        let reference: &[known::Known] = if self.other_command { &[] } else { known::SERVE };
         let reference: Vec<String> =
-            known::SERVE.iter().map(known::Known::flag).filter(|flag| flag.starts_with(given)).collect();
+            reference.iter().map(known::Known::flag).filter(|flag| flag.starts_with(given)).collect();
         let candidates = if reference.is_empty() {
             self.flags.keys().filter(|flag| flag.starts_with(given)).cloned().collect()
         } else {
@@ -435,7 +443,7 @@ mod tests {
 
     #[test]
     fn what_is_not_there_yet_is_named() {
-        assert_eq!(read(&["--plot-t"]).unwrap_err(), "`--plot-timeline` is not available yet");
+        assert_eq!(read(&["--probe"]).unwrap_err(), "`--probe-request-rate` is not available yet");
         assert_eq!(read(&["--no-self-timed"]).unwrap_err(), "`--no-self-timed` is not available yet");
         assert_eq!(
             read(&["--asr-min-audio-len-sec", "1"]).unwrap_err(),

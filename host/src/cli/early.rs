@@ -91,12 +91,13 @@ pub fn early(argv: &[String]) -> Result<Early, CliError> {
     let (mut globals, mut words) = split(argv, &table);
     if words.first().is_some_and(|word| word == "bench") {
         match words.get(1).map(String::as_str) {
-            Some("serve" | "latency" | "throughput") => {
+            Some("serve" | "latency" | "throughput" | "sweep" | "startup") => {
                 words.remove(0);
             }
             _ => {
                 return Err(CliError::Usage(
-                    "`vbench bench` is followed by `serve`, `latency` or `throughput`".to_owned(),
+                    "after `vbench bench` comes serve, latency, throughput, sweep or startup, as after `vllm bench`"
+                        .to_owned(),
                 ));
             }
         }
@@ -246,7 +247,7 @@ mod tests {
             (&["--plugin"][..], "a value is required"),
             (&["--plugin-memory-mib", "0"], "0 is not in"),
             (&["--plugin-timeout-s", "nan"], "above 0"),
-            (&["bench", "forward"], "followed by"),
+            (&["bench", "nothing"], "serve, latency, throughput, sweep or startup"),
             (&["serve", "--config"], "wants a file"),
             (&["serve", "--config", "/nonexistent/c.yaml"], "/nonexistent/c.yaml"),
             (&["serve", "--compat", "v0.33", "--config", "c.yaml"], "does not work"),

@@ -238,7 +238,7 @@ pub const SERVE: &[Known] = &[
     known("extra_body", Owner::Host, Kind::Json, Literal::None),
     known("skip_tokenizer_init", Owner::Host, Kind::Switch, Literal::False),
     known("insecure", Owner::Host, Kind::Switch, Literal::False),
-    known("plot_timeline", Owner::HostLater, Kind::Switch, Literal::False),
-    known("timeline_itl_thresholds", Owner::HostLater, Kind::Text, Literal::Text("25,50")),
-    known("plot_dataset_stats", Owner::HostLater, Kind::Switch, Literal::False),
+    known("plot_timeline", Owner::Host, Kind::Switch, Literal::False),
+    known("timeline_itl_thresholds", Owner::Host, Kind::Text, Literal::Text("25,50")),
+    known("plot_dataset_stats", Owner::Host, Kind::Switch, Literal::False),
 ];

@@ -11,12 +11,16 @@
 //! | `config_file` | flags from a YAML, JSON or TOML file |
 //! | `known` | every flag of the reference client, in its order |
 //! | `offers`, `schema`, `plugin_flags` | from a plugin's JSON Schema to flags, and back to its config |
+//! | `json_file` | options whose value is the content of a file |
 //! | `serve_args`, `serve`, `resolve` | the host's own flags, and the way to the plan |
 //! | `offline` | `latency` and `throughput`, which take part of these flags |
+//! | `plots` | flags of `sweep plot` and `sweep plot-pareto` |
+//! | `sweep` | `vbench sweep …` and `vbench startup`, whose flags are in `crate::sweep` |
 //! | `plan`, `namespace` | the result |
 //! | `help`, `root`, `error`, `compat` | what their names say |
 //!
-//! Depends on `crate::fault`, and on `crate::schedule` for the types of a load. No module of the crate but the binary's
+//! Depends on `crate::fault`, on `crate::schedule` and `crate::plot` for the types of a load and of pictures, and on
+//! `crate::report` for Python's way of writing values. No module of the crate but the binary's
 //! entry depends on the parsing; those that run something depend on the plan.
 
 mod argv;
@@ -26,17 +30,20 @@ mod dotted;
 mod early;
 mod error;
 mod help;
+mod json_file;
 pub mod known;
 mod namespace;
 mod offers;
 mod offline;
 pub mod plan;
+mod plots;
 mod plugin_flags;
 mod resolve;
 mod root;
 mod schema;
 mod serve;
 mod serve_args;
+mod sweep;
 #[cfg(test)]
 mod tests;
 
@@ -47,5 +54,6 @@ pub use namespace::{ArgValue, Namespace};
 pub use offers::{OfferSpec, Role};
 pub use offline::{LatencyOptions, LatencyPlan, ThroughputOptions, ThroughputPlan};
 pub use plan::ServePlan;
+pub use plots::{PlotArgs, PlotParetoArgs};
 pub use resolve::TEMPERATURE_NOTICE;
 pub use root::{Invocation, PluginCommand, parse};

@@ -7,6 +7,8 @@ use serde_json::{Map, Value};
 
 use super::argv::{Normalised, Piece};
 use super::known::{self, Kind, Literal};
+use crate::report::python_float;
+use crate::report::python_repr::{python_bool, python_repr, python_text, python_words};
 
 /// A value as Python's argument parser would hold it.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,10 +61,8 @@ impl ArgValue {
             Self::Int(value) => value.to_string(),
             Self::Float(value) => python_float(*value),
             Self::Text(text) => python_text(text),
-            Self::Words(words) => {
-                format!("[{}]", words.iter().map(|word| python_text(word)).collect::<Vec<_>>().join(", "))
-            }
-            Self::Json(value) => python_value(value),
+            Self::Words(words) => python_words(words),
+            Self::Json(value) => python_repr(value),
             Self::Object { python, .. } => (*python).to_owned(),
         }
     }
@@ -214,105 +214,4 @@ fn read(kind: Kind, words: &[String]) -> ArgValue {
     };
     // A plugin may give a flag of the reference client another type.
     parsed.unwrap_or_else(|| ArgValue::Text(word.clone()))
-}
-
-fn python_bool(value: bool) -> &'static str {
-    if value { "True" } else { "False" }
-}
-
-/// Python's `repr(float)`: shortest digits that read back, an exponent below
-/// 1e-4 and from 1e16.
-fn python_float(value: f64) -> String {
-    if value.is_nan() {
-        return "nan".to_owned();
-    }
-    if value.is_infinite() {
-        return if value > 0.0 { "inf" } else { "-inf" }.to_owned();
-    }
-    let magnitude = value.abs();
-    if magnitude == 0.0 || (1e-4..1e16).contains(&magnitude) {
-        return format!("{value:?}");
-    }
-    let scientific = format!("{value:e}");
-    match scientific.split_once('e') {
-        Some((digits, exponent)) => {
-            let (sign, exponent) = match exponent.strip_prefix('-') {
-                Some(exponent) => ('-', exponent),
-                None => ('+', exponent),
-            };
-            format!("{digits}e{sign}{exponent:0>2}")
-        }
-        None => scientific,
-    }
-}
-
-/// Python's `repr(str)`, but for unprintable characters beyond ASCII, which stay.
-fn python_text(text: &str) -> String {
-    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
-    let mut out = String::from(quote);
-    for c in text.chars() {
-        match c {
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if c == quote => {
-                out.push('\\');
-                out.push(c);
-            }
-            c if c.is_ascii_control() => {
-                let _ = write!(out, "\\x{:02x}", u32::from(c));
-            }
-            c => out.push(c),
-        }
-    }
-    out.push(quote);
-    out
-}
-
-fn python_value(value: &Value) -> String {
-    match value {
-        Value::Null => "None".to_owned(),
-        Value::Bool(value) => python_bool(*value).to_owned(),
-        Value::Number(number) if number.is_f64() => number.as_f64().map_or_else(String::new, python_float),
-        Value::Number(number) => number.to_string(),
-        Value::String(text) => python_text(text),
-        Value::Array(items) => format!("[{}]", items.iter().map(python_value).collect::<Vec<_>>().join(", ")),
-        Value::Object(object) => {
-            let items: Vec<String> = object
-                .iter()
-                .map(|(key, value)| format!("{}: {}", python_text(key), python_value(value)))
-                .collect();
-            format!("{{{}}}", items.join(", "))
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn python_writes_numbers_and_texts_its_own_way() {
-        for (value, text) in [
-            (1.0, "1.0"),
-            (0.0, "0.0"),
-            (0.0001, "0.0001"),
-            (0.00001, "1e-05"),
-            (1.5e-7, "1.5e-07"),
-            (1e15, "1000000000000000.0"),
-            (1e16, "1e+16"),
-            (-1.25e100, "-1.25e+100"),
-            (f64::INFINITY, "inf"),
-        ] {
-            assert_eq!(python_float(value), text);
-        }
-        assert_eq!(python_text("it's"), r#""it's""#);
-        assert_eq!(python_text("it's \"so\"\n\u{1}é"), r#"'it\'s "so"\n\x01é'"#);
-        assert_eq!(
-            python_value(&json!({"a": [1, 2.5, null, true, "x"]})),
-            "{'a': [1, 2.5, None, True, 'x']}"
-        );
-    }
 }

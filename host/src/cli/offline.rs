@@ -220,7 +220,9 @@ fn split<O: Args>(
     for piece in given.pieces {
         match &piece {
             Piece::Flag { name: flag, .. } if own_table.contains(flag) => own_pieces.push(piece),
-            Piece::Flag { name: flag, .. } if taken(flag) || FURTHER.contains(&flag.as_str()) => rest.push(piece),
+            Piece::Flag { name: flag, .. } if taken(flag) || FURTHER.contains(&flag.as_str()) => {
+                rest.push(piece)
+            }
             Piece::Flag { name: flag, .. } => {
                 return Err(CliError::Usage(format!(
                     "`--{flag}` has no meaning for `vbench {name}`: it is an option of `vbench serve`"

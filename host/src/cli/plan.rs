@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::compat::Compat;
 use super::namespace::Namespace;
+use crate::plot::ItlThresholds;
 use crate::schedule::{LoraAssignment, RampUp};
 
 /// A resolved `vbench serve`.
@@ -207,6 +208,10 @@ pub struct ResultPlan {
     pub histogram_log: Option<PathBuf>,
     /// File for one JSON line a request.
     pub save_requests: Option<PathBuf>,
+    /// Draw the timeline, with these thresholds for its colours.
+    pub timeline: Option<ItlThresholds>,
+    /// Draw the lengths of prompts and answers.
+    pub dataset_stats: bool,
 }
 
 /// A criterion.

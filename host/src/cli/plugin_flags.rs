@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::argv::{Arity, FlagTable, Normalised, Piece};
 use super::error::CliError;
+use super::json_file;
 use super::known::{self, Owner};
 use super::offers::{OfferSpec, Role};
 use super::plan::PathGrant;
@@ -185,7 +186,7 @@ impl<'a> PluginFlags<'a> {
                 Shape::Switch => (Arity::Switch, false),
                 Shape::Words(_) => (Arity::Many { or_none: false }, false),
                 Shape::Json(types) => (Arity::One, types.iter().any(|kind| kind == "object")),
-                Shape::Integer | Shape::Number | Shape::Text => (Arity::One, false),
+                Shape::Integer | Shape::Number | Shape::Text | Shape::JsonFile => (Arity::One, false),
             };
             table.insert(name, arity, json);
         }
@@ -326,8 +327,10 @@ impl<'a> PluginFlags<'a> {
         for option in &options.options {
             let general = option.general.as_deref().filter(|flag| is_given(given, flag));
             let flag = general.unwrap_or(&option.flag);
+            let words = given.values(flag);
             let given = value(given, flag, &option.shape).map_err(|reason| refusal(offer, flag, reason))?;
-            used.push(Used { property: &option.property, flag, given: given.is_some() });
+            let file = words.filter(|_| option.shape == Shape::JsonFile).and_then(<[String]>::last);
+            used.push(Used { property: &option.property, flag, given: given.is_some(), file });
             // A default opens no file: only what the user named may be read.
             if let Some(value) = given.as_ref().filter(|_| option.path) {
                 let paths = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
@@ -369,17 +372,25 @@ struct Used<'a> {
     property: &'a str,
     flag: &'a str,
     given: bool,
+    /// The file whose content it is.
+    file: Option<&'a String>,
 }
 
 fn explain(offer: &OfferSpec, used: &[Used<'_>], error: &jsonschema::ValidationError<'_>) -> CliError {
+    let path = error.instance_path().to_string();
     let find = |property: &str| used.iter().find(|used| used.property == property);
     if let jsonschema::error::ValidationErrorKind::Required { property } = error.kind()
+        && path.is_empty()
         && let Some(used) = property.as_str().and_then(find)
     {
         return CliError::Usage(format!("{} `{}` needs `--{}`", offer.role, offer.name, used.flag));
     }
-    let path = error.instance_path().to_string();
     match find(path.trim_start_matches('/').split('/').next().unwrap_or_default()) {
+        Some(Used { flag, property, file: Some(file), .. }) => {
+            let pointer = path.get(1 + property.len()..).unwrap_or_default();
+            let place = json_file::place(file, pointer);
+            refusal(offer, flag, schema::printable(&format!("{place}: at `{pointer}`: {error}")))
+        }
         Some(used) if used.given => refusal(offer, used.flag, error.to_string()),
         Some(used) => CliError::Plugin {
             plugin: offer.plugin.clone(),
@@ -437,6 +448,7 @@ fn shape_name(shape: &Shape) -> String {
         Shape::Number => "number".to_owned(),
         Shape::Text => "string".to_owned(),
         Shape::Json(types) => types.join(" or "),
+        Shape::JsonFile => "JSON file".to_owned(),
         Shape::Words(item) => format!("array of {}", shape_name(item)),
     }
 }

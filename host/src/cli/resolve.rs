@@ -20,6 +20,7 @@ use super::plan::{
 };
 use super::plugin_flags::PluginFlags;
 use super::serve_args::{LoadArgs, ResultArgs, SamplingArgs, ServeArgs, TargetArgs};
+use crate::plot::ItlThresholds;
 use crate::schedule::{RampUp, RampUpStrategy};
 
 /// Printed by the reference client when no temperature is given.
@@ -160,7 +161,7 @@ fn find(plugins: &PluginFlags<'_>, role: Role, name: &str, reference: &[&str]) -
 }
 
 /// Criteria that were named, then those of which only an option was given.
-fn criteria(
+pub(super) fn criteria(
     plugins: &PluginFlags<'_>,
     named: &[String],
     given: &Normalised,
@@ -520,7 +521,27 @@ fn results(args: &ResultArgs, compat: Compat, warnings: &mut Vec<String>) -> Res
         percentiles,
         histogram_log: args.histogram_log.clone(),
         save_requests: args.save_requests.clone(),
+        timeline: timeline(args, compat, warnings)?,
+        dataset_stats: args.plot_dataset_stats,
     })
+}
+
+fn timeline(
+    args: &ResultArgs,
+    compat: Compat,
+    warnings: &mut Vec<String>,
+) -> Result<Option<ItlThresholds>, CliError> {
+    let text = args.timeline_itl_thresholds.as_deref();
+    if !args.plot_timeline {
+        if text.is_some() && compat != Compat::V033 {
+            warnings.push("--timeline-itl-thresholds has no effect without --plot-timeline".to_owned());
+        }
+        return Ok(None);
+    }
+    let thresholds = text.map_or(Ok(ItlThresholds::default()), ItlThresholds::parse);
+    thresholds
+        .map(Some)
+        .map_err(|reason| usage(format!("Invalid --timeline-itl-thresholds format: {reason}")))
 }
 
 /// `bench-` and eight hexadecimal digits that differ from process to process,

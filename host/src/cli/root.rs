@@ -6,13 +6,18 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
+use super::argv;
 use super::early::{Early, GlobalArgs};
 use super::error::CliError;
 use super::offers::OfferSpec;
 use super::offline::{self, LatencyPlan, Read, ThroughputPlan};
 use super::plan::ServePlan;
+use super::plots::{PlotArgs, PlotParetoArgs};
 use super::serve::{self, Outcome};
+use super::sweep;
 use crate::mock::MockArgs;
+use crate::plot::{ParetoPlan, PlotPlan};
+use crate::sweep::{StartupArgs, SweepCommand};
 
 /// What the user wants done.
 #[derive(Debug)]
@@ -25,10 +30,18 @@ pub enum Invocation {
     Throughput(Box<ThroughputPlan>),
     /// Be a server to measure.
     Mock(MockArgs),
+    /// Measure again and again with other settings.
+    Sweep(Box<SweepCommand>),
+    /// Measure how long a server takes to start.
+    Startup(StartupArgs),
     /// Look at plugins.
     Plugin(PluginCommand),
     /// Nothing was asked for: this help goes to standard error.
     NoCommand(String),
+    /// Draw the curves of a sweep.
+    Plot(Box<PlotPlan>),
+    /// Draw the Pareto frontier of a sweep.
+    PlotPareto(Box<ParetoPlan>),
     /// Print this text to standard output and succeed: help, version, completion script.
     Print(String),
 }
@@ -43,6 +56,26 @@ pub enum PluginCommand {
     },
     /// List all datasets, backends and criteria that there are
     List,
+}
+
+/// What to do with many runs: make them, or draw them.
+#[derive(Debug, Subcommand)]
+enum RootSweep {
+    #[command(flatten)]
+    Run(sweep::SweepName),
+    #[command(flatten)]
+    Draw(DrawCommand),
+}
+
+/// What to draw of a sweep.
+#[derive(Debug, Clone, Subcommand)]
+pub enum DrawCommand {
+    /// Draw performance curves from the results of a sweep
+    #[command(infer_long_args = true, args_override_self = true)]
+    Plot(Box<PlotArgs>),
+    /// Draw the Pareto frontier between tokens/s/user and tokens/s/GPU
+    #[command(alias = "plot_pareto", infer_long_args = true, args_override_self = true)]
+    PlotPareto(Box<PlotParetoArgs>),
 }
 
 /// Benchmarks LLM serving endpoints with sandboxed WebAssembly plugins
@@ -71,6 +104,13 @@ enum RootCommand {
     Throughput,
     /// Be an OpenAI-compatible server with known timing
     Mock(MockArgs),
+    /// Measure again and again: settings of the server times settings of the benchmark
+    Sweep {
+        #[command(subcommand)]
+        command: RootSweep,
+    },
+    /// Measure how long a server takes to start
+    Startup(StartupArgs),
     /// Look at plugins
     Plugin {
         #[command(subcommand)]
@@ -112,7 +152,16 @@ pub fn parse(early: &Early, offers: &[OfferSpec]) -> Result<Invocation, CliError
         Some(("throughput", words)) => return throughput(words),
         _ => {}
     }
-    let root = match Root::try_parse_from(&early.words) {
+    if let [first, name, words @ ..] = early.words.as_slice()
+        && first == "sweep"
+        && let Some(name) = sweep::SweepName::of(name)
+    {
+        return sweep::read(name, words, offers);
+    }
+    if let Some(("startup", words)) = early.words.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        return sweep::read_startup(words);
+    }
+    let root = match Root::try_parse_from(argparse_spelling(&early.words)) {
         Ok(root) => root,
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             return Ok(Invocation::Print(error.render().to_string()));
@@ -126,10 +175,32 @@ pub fn parse(early: &Early, offers: &[OfferSpec]) -> Result<Invocation, CliError
         RootCommand::Serve => serve(&[]),
         RootCommand::Latency => latency(&[]),
         RootCommand::Throughput => throughput(&[]),
+        RootCommand::Sweep { command: RootSweep::Run(name) } => sweep::read(name, &[], offers),
+        RootCommand::Startup(args) => Ok(Invocation::Startup(args)),
         RootCommand::Mock(args) => Ok(Invocation::Mock(args)),
         RootCommand::Plugin { command } => Ok(Invocation::Plugin(command)),
+        RootCommand::Sweep { command: RootSweep::Draw(DrawCommand::Plot(args)) } => {
+            args.plan().map(|plan| Invocation::Plot(Box::new(plan)))
+        }
+        RootCommand::Sweep { command: RootSweep::Draw(DrawCommand::PlotPareto(args)) } => {
+            args.plan().map(|plan| Invocation::PlotPareto(Box::new(plan)))
+        }
         RootCommand::Completions { shell } => completions(shell, offers).map(Invocation::Print),
     }
+}
+
+/// The words of `sweep` with flags spelt with dashes: the reference client
+/// takes underscores for the same.
+fn argparse_spelling(words: &[String]) -> Vec<String> {
+    if words.first().is_none_or(|first| first != "sweep") {
+        return words.to_vec();
+    }
+    let spelt = |word: &String| match argv::split_flag(word) {
+        Some((name, Some(value))) => format!("--{name}={value}"),
+        Some((name, None)) => format!("--{name}"),
+        None => word.clone(),
+    };
+    words.iter().map(spelt).collect()
 }
 
 fn completions(shell: Shell, offers: &[OfferSpec]) -> Result<String, CliError> {

@@ -8,6 +8,7 @@
 use serde_json::{Map, Value};
 
 use super::error::CliError;
+use super::json_file;
 use super::offers::{OfferSpec, Role};
 
 /// Most options of an offer.
@@ -34,6 +35,8 @@ pub(super) enum Shape {
     Text,
     /// JSON of one of these types; text as it is if `string` is among them.
     Json(Vec<String>),
+    /// The content of a JSON file that is named (`"format": "json-file"`).
+    JsonFile,
     /// Several words, each of them text or a number.
     Words(Box<Shape>),
 }
@@ -47,6 +50,7 @@ impl Shape {
             Self::Number => "NUMBER",
             Self::Text => "TEXT",
             Self::Json(_) => "JSON",
+            Self::JsonFile => "FILE",
             Self::Words(_) => "WORD",
         }
     }
@@ -66,6 +70,7 @@ impl Shape {
         match self {
             Self::Switch => Ok(Value::Bool(true)),
             Self::Text | Self::Words(_) => Ok(Value::from(word)),
+            Self::JsonFile => json_file::read(word),
             Self::Integer => {
                 let word = word.trim();
                 word.parse::<i64>()
@@ -197,7 +202,10 @@ fn option(offer: &OfferSpec, property: &str, schema: &Value) -> Result<PluginOpt
         }
     }
     let default = object.get("default").filter(|value| !value.is_null()).cloned();
-    let shape = shape(object)?;
+    let shape = match object.get("format").and_then(Value::as_str) {
+        Some("json-file") => Shape::JsonFile,
+        _ => shape(object)?,
+    };
     if shape == Shape::Switch && default == Some(Value::Bool(true)) {
         return Err("a switch cannot be on by default: turn its meaning round".to_owned());
     }
@@ -449,6 +457,7 @@ mod tests {
         ] {
             assert_eq!(one(schema.clone()).shape, shape, "{schema}");
         }
+        assert_eq!(one(json!({"type": "object", "format": "json-file"})).shape, Shape::JsonFile);
         assert_eq!(one(json!({"type": "string"})).flag, "my-data-p");
         assert_eq!(one(json!({"type": "string", "x-flag": "out"})).flag, "out");
     }

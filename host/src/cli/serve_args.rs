@@ -242,6 +242,15 @@ pub(super) struct ResultArgs {
     /// Write one JSON line a request to this file
     #[arg(long, value_name = "FILE")]
     pub(super) save_requests: Option<PathBuf>,
+    /// Draw when each request waited and when its tokens came: a page beside the result file
+    #[arg(long)]
+    pub(super) plot_timeline: bool,
+    /// Gaps between tokens, in ms, at which the timeline's colours change [default: 25,50]
+    #[arg(long, value_name = "MS,MS")]
+    pub(super) timeline_itl_thresholds: Option<String>,
+    /// Draw the lengths of prompts and answers: a picture beside the result file
+    #[arg(long)]
+    pub(super) plot_dataset_stats: bool,
     /// Show no progress
     #[arg(long)]
     pub(super) disable_tqdm: bool,

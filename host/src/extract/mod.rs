@@ -8,11 +8,14 @@
 //! Depends on `wire` (captures, framing), `record`, and the contract of `plugin`.
 
 mod fields;
+mod likeness;
+mod origin;
 pub mod plan;
 pub mod reader;
 pub mod reading;
 pub mod reference_sse;
 
+pub use origin::Origin;
 pub use reader::{Progress, Reader};
 pub use reading::{Cutting, Method, RequestMeta};
 pub use reference_sse::Dialect;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
 
+use super::origin::Origin;
 use super::reading::{Cutting, Method, Reading, RequestMeta};
 use crate::plugin::contract::{Parsed, Response};
 use crate::record::RequestRecord;
@@ -23,6 +24,8 @@ pub struct Progress {
 pub struct Reader<P> {
     cutting: Cutting,
     method: Method,
+    /// Where responses come from; none where failures keep the reference client's words.
+    origin: Option<Origin>,
     /// Calls the backend plugin.
     parse: P,
     progress: Arc<Progress>,
@@ -35,8 +38,14 @@ where
     P: FnMut(Response) -> Result<Parsed, String>,
 {
     /// A reader that has read nothing yet.
-    pub fn new(cutting: Cutting, method: Method, parse: P, progress: Arc<Progress>) -> Self {
-        Self { cutting, method, parse, progress, open: HashMap::new(), records: Vec::new() }
+    pub fn new(
+        cutting: Cutting,
+        method: Method,
+        origin: Option<Origin>,
+        parse: P,
+        progress: Arc<Progress>,
+    ) -> Self {
+        Self { cutting, method, origin, parse, progress, open: HashMap::new(), records: Vec::new() }
     }
 
     /// Reads until `expected` requests have ended and gives their records in
@@ -76,7 +85,8 @@ where
             Arrival::End(ending) => {
                 let index = ending.index;
                 let reading = self.open.remove(&index).unwrap_or_else(|| Reading::new(self.cutting));
-                let record = reading.finish(*ending, meta(index), &self.method, &mut self.parse);
+                let record =
+                    reading.finish(*ending, meta(index), &self.method, self.origin.as_ref(), &mut self.parse);
                 if !record.succeeded() {
                     self.progress.failed.fetch_add(1, Ordering::Relaxed);
                 }

@@ -1,5 +1,7 @@
 //! Reading one response, stretch by stretch, until there is a record of it.
 
+use super::likeness::Likeness;
+use super::origin::{Origin, Seen};
 use super::plan::{EventKind, Gathered, ReadyPlan, excerpt};
 use crate::plugin::contract::{Header, Parsed, Response};
 use crate::record::{Failure, FailureClass, RequestRecord, TokenEvent};
@@ -81,12 +83,13 @@ struct Kept {
 pub struct Reading {
     cutter: Cutter,
     gathered: Gathered,
+    likeness: Likeness,
     token_events: Vec<TokenEvent>,
     kept: Kept,
     first_event_ns: u64,
     failure: Option<Failure>,
-    /// The beginning of a body that came with a status other than 200.
-    refusal: Vec<u8>,
+    /// The beginning of the body, for messages.
+    beginning: Vec<u8>,
 }
 
 impl Reading {
@@ -99,36 +102,41 @@ impl Reading {
         Self {
             cutter,
             gathered: Gathered::default(),
+            likeness: Likeness::default(),
             token_events: Vec::new(),
             kept: Kept::default(),
             first_event_ns: 0,
             failure: None,
-            refusal: Vec::new(),
+            beginning: Vec::new(),
         }
     }
 
     /// Reads the next stretch of the body.
     pub fn push(&mut self, status: u16, capture: &Capture, method: &Method) {
+        const ENOUGH: usize = 2048;
+        // Of an answer that is none, the first words say enough.
+        let enough = if status == 200 { ENOUGH / 4 } else { ENOUGH };
+        let room = enough.saturating_sub(self.beginning.len()).min(capture.bytes.len());
+        self.beginning.extend_from_slice(&capture.bytes[..room]);
         if status != 200 {
-            const ENOUGH: usize = 2048;
-            let room = ENOUGH.saturating_sub(self.refusal.len()).min(capture.bytes.len());
-            self.refusal.extend_from_slice(&capture.bytes[..room]);
             return;
         }
-        let Self { cutter, gathered, token_events, kept, first_event_ns, failure, .. } = self;
+        let Self { cutter, gathered, likeness, token_events, kept, first_event_ns, failure, .. } = self;
         let mut emit = |event: Event<'_>| {
-            take_event(event, method, gathered, token_events, kept, first_event_ns, failure);
+            take_event(event, method, gathered, likeness, token_events, kept, first_event_ns, failure);
         };
         cutter.push(capture, &mut emit);
     }
 
     /// The response has ended: reads the rest and makes the record. `parse`
-    /// calls the plugin, for [`Method::Plugin`].
+    /// calls the plugin, for [`Method::Plugin`]. With an origin, what cannot be
+    /// an answer to the backend is told from an answer that is broken.
     pub fn finish(
         mut self,
         ending: Ending,
         meta: RequestMeta,
         method: &Method,
+        origin: Option<&Origin>,
         parse: impl FnOnce(Response) -> Result<Parsed, String>,
     ) -> RequestRecord {
         let status = ending.head.as_ref().map_or(0, |head| head.status);
@@ -150,17 +158,21 @@ impl Reading {
             ..RequestRecord::default()
         };
         if status != 0 && status != 200 {
-            record.failure = Some(refusal(ending.head.as_ref(), &self.refusal));
+            record.failure = Some(refusal(ending.head.as_ref(), &self.beginning));
             return record;
         }
         if ending.failure.is_none() {
-            let Self { cutter, gathered, token_events, kept, first_event_ns, failure, .. } = &mut self;
+            let Self { cutter, gathered, likeness, token_events, kept, first_event_ns, failure, .. } =
+                &mut self;
             let mut emit = |event: Event<'_>| {
-                take_event(event, method, gathered, token_events, kept, first_event_ns, failure);
+                take_event(event, method, gathered, likeness, token_events, kept, first_event_ns, failure);
             };
             cutter.finish(&mut emit);
         }
         record.stamps.first_event_ns = self.first_event_ns;
+        let content_type =
+            ending.head.as_ref().and_then(|head| head.header("content-type")).map(str::to_owned);
+        let ended_well = ending.failure.is_none();
         match method {
             Method::Plan(plan) => {
                 if self.failure.is_none() && ending.failure.is_none() {
@@ -169,7 +181,17 @@ impl Reading {
                     });
                 }
             }
-            Method::Plugin => self.parse(ending.head, ending.failure.is_some(), parse),
+            Method::Plugin => record.extra = self.parse(ending.head, ending.failure.is_some(), parse),
+        }
+        if let (Some(origin), Some(failure)) = (origin.filter(|_| ended_well), &mut self.failure)
+            && self.token_events.is_empty()
+        {
+            let seen = Seen {
+                content_type: content_type.as_deref(),
+                strange: self.first_event_ns != 0 && self.gathered.is_empty(),
+                beginning: &self.beginning,
+            };
+            origin.explain(failure, &seen);
         }
         record.token_events = self.token_events;
         record.text = self.gathered.text;
@@ -189,8 +211,8 @@ impl Reading {
         head: Option<ResponseHead>,
         failed_below: bool,
         parse: impl FnOnce(Response) -> Result<Parsed, String>,
-    ) {
-        let Some(head) = head else { return };
+    ) -> Option<String> {
+        let head = head?;
         let kept = std::mem::take(&mut self.kept);
         let response = Response {
             status: head.status,
@@ -203,7 +225,7 @@ impl Reading {
             Ok(parsed) => parsed,
             Err(message) => {
                 self.failure = Some(Failure { class: FailureClass::Plugin, message });
-                return;
+                return None;
             }
         };
         self.token_events = parsed
@@ -225,6 +247,7 @@ impl Reading {
         if !failed_below {
             self.failure = parsed.error.map(|message| Failure { class: FailureClass::Stream, message });
         }
+        parsed.extra
     }
 }
 
@@ -232,6 +255,7 @@ fn take_event(
     event: Event<'_>,
     method: &Method,
     gathered: &mut Gathered,
+    likeness: &mut Likeness,
     token_events: &mut Vec<TokenEvent>,
     kept: &mut Kept,
     first_event_ns: &mut u64,
@@ -251,7 +275,7 @@ fn take_event(
         }
         // What comes after a failure is not part of an answer.
         Method::Plan(_) if failure.is_some() => {}
-        Method::Plan(plan) => match plan.read(event.payload, gathered) {
+        Method::Plan(plan) => match plan.read(event.payload, gathered, likeness) {
             EventKind::Token(kind) => {
                 token_events.push(TokenEvent { at_ns: event.at_ns, kind, tokens: 0 });
             }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use super::groups::{Groups, groups};
@@ -11,6 +12,7 @@ use super::peaks::{ExactPeaks, exact_peaks};
 use super::series::Series;
 use super::server_counters::PrefixCache;
 use super::stats::{Sorted, mean, population_std};
+use super::token_kinds::{KindReport, token_kinds};
 use crate::clock::seconds_between;
 use crate::record::{RequestRecord, RunRecord, Task, TokenKind};
 
@@ -113,10 +115,13 @@ impl Distribution {
     }
 
     fn per_token(histograms: &TokenHistograms) -> Option<Self> {
-        let mean_ns = histograms.mean_per_token_ns()?;
-        let h = &histograms.itl_per_token_ns;
+        Some(Self::of_histogram_ns(&histograms.itl_per_token_ns, histograms.mean_per_token_ns()?))
+    }
+
+    /// From a histogram of nanoseconds and the exact mean.
+    pub(super) fn of_histogram_ns(h: &Histogram<u64>, mean_ns: f64) -> Self {
         let ms = |ns: u64| ns as f64 / 1e6;
-        Some(Self {
+        Self {
             count: h.len(),
             mean_ms: mean_ns / 1e6,
             std_ms: h.stdev() / 1e6,
@@ -126,7 +131,7 @@ impl Distribution {
             p99_ms: ms(h.value_at_quantile(0.99)),
             p99_9_ms: ms(h.value_at_quantile(0.999)),
             max_ms: ms(h.max()),
-        })
+        }
     }
 }
 
@@ -171,6 +176,10 @@ pub struct Pacing {
     /// From the scheduled time to the beginning, waits for a slot included.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_lateness: Option<LagReport>,
+    /// From the beginning until the request was written: connecting, TLS, and a
+    /// server slow to accept or to read. It is part of TTFT.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub send_delay: Option<LagReport>,
     /// The finite rate asked for, requests a second.
     pub requested_rps: Option<f64>,
     /// The rate of the releases: requests over the time to the last one.
@@ -201,6 +210,8 @@ pub struct Extensions {
     pub cached_prompt_tokens: Option<u64>,
     /// Output tokens of the successes spent on reasoning.
     pub reasoning_tokens: Option<u64>,
+    /// Token events of the successes by what they are part of.
+    pub token_kinds: BTreeMap<&'static str, KindReport>,
     /// Why models stopped, with counts.
     pub finish_reasons: BTreeMap<String, u64>,
     /// Failures by class.
@@ -250,6 +261,7 @@ impl Extensions {
             peaks: exact_peaks(run),
             cached_prompt_tokens: reported(|r| r.usage.cached_tokens),
             reasoning_tokens: reported(|r| r.usage.reasoning_tokens),
+            token_kinds: token_kinds(run),
             finish_reasons,
             failures,
             tags: groups(run, series),
@@ -313,6 +325,7 @@ fn pacing(run: &RunRecord, requested_rps: Option<f64>) -> Pacing {
     Pacing {
         release_lateness: late(|r| r.stamps.released_ns),
         start_lateness: late(|r| r.stamps.started_ns),
+        send_delay: LagReport::of(run.requests.iter().filter_map(RequestRecord::send_delay_s).collect()),
         requested_rps: requested_rps.filter(|rate| rate.is_finite()),
         released_rps: rate(|r| r.stamps.released_ns),
         started_rps: rate(|r| r.stamps.started_ns),
@@ -339,6 +352,7 @@ mod tests {
                 scheduled_ns: scheduled_ms * MS,
                 released_ns: (scheduled_ms + 1) * MS,
                 started_ns: started_ms * MS,
+                sent_ns: (started_ms + 2) * MS,
                 end_ns: (started_ms + 100) * MS,
                 ..Stamps::default()
             },
@@ -393,6 +407,7 @@ mod tests {
         let p = &got.pacing;
         assert_eq!(p.release_lateness, Some(LagReport { p50_ms: 1.0, p99_ms: 1.0, max_ms: 1.0 }));
         assert_eq!(p.start_lateness.unwrap().max_ms, 500.0);
+        assert_eq!(p.send_delay, Some(LagReport { p50_ms: 2.0, p99_ms: 2.0, max_ms: 2.0 }));
         assert_eq!((p.requested_rps, p.released_rps, p.started_rps), (Some(4.0), Some(4.0), Some(4.0)));
         assert_eq!((got.timing.weighted_tpot_ms, got.timing.ttft_from_schedule), (None, None));
         assert_eq!(got.timing.e2el_from_schedule.unwrap().max_ms, 600.0);

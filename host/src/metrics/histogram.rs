@@ -25,7 +25,7 @@ impl TokenHistograms {
     /// Records the gaps of a run.
     pub fn from_run(run: &RunRecord) -> Self {
         let mut histograms =
-            Self { itl_ns: empty(), itl_per_token_ns: empty(), per_token_totals: (0.0, 0.0) };
+            Self { itl_ns: gap_histogram(), itl_per_token_ns: gap_histogram(), per_token_totals: (0.0, 0.0) };
         for request in run.requests.iter().filter(|r| r.succeeded()) {
             for (i, pair) in request.token_events.windows(2).enumerate() {
                 let gap_ns = pair[1].at_ns.saturating_sub(pair[0].at_ns);
@@ -48,7 +48,8 @@ impl TokenHistograms {
     }
 }
 
-fn empty() -> Histogram<u64> {
+/// An empty histogram of gaps in nanoseconds.
+pub(super) fn gap_histogram() -> Histogram<u64> {
     Histogram::new_with_max(MAX_NS, DIGITS).expect("constant bounds that the library accepts")
 }
 

@@ -1,73 +1,28 @@
-//! The bytes of answers: events, whole bodies, errors and heads.
+//! Answers as bytes on a connection: heads, chunks, and replies that are ready at once.
 
 use std::io::Write;
 
-use serde_json::json;
+use super::api::{About, Api, Counts, Sink, Tokens, Writer, error_json, write_tokens};
 
-/// Which of the two APIs an answer is written for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Kind {
-    Completion,
-    Chat,
-}
-
-impl Kind {
-    /// The field of a request that holds the prompt.
-    pub(super) fn prompt_field(self) -> &'static str {
-        match self {
-            Self::Completion => "prompt",
-            Self::Chat => "messages",
-        }
-    }
-}
-
-const DONE: &[u8] = b"data: [DONE]\n\n";
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
-/// Everything about an answer that is the same for all its events, rendered
-/// once, so that an event costs three copies and one number.
-#[derive(Debug)]
+/// An answer being written.
 pub(super) struct Answer {
-    kind: Kind,
+    writer: Box<dyn Writer>,
     /// Whether the body is chunked (HTTP/1.1) or ends with the connection (HTTP/1.0).
     chunked: bool,
     keep_alive: bool,
-    /// `data: {"id":…,"model":…,"choices":[`
-    prefix: Vec<u8>,
     /// Text of the event that is being written.
     text: Vec<u8>,
 }
 
 impl Answer {
-    /// `number` stands in for an id if the client gave none.
-    pub(super) fn new(
-        kind: Kind,
-        request_id: Option<&str>,
-        number: u64,
-        created: i64,
-        model: &str,
-        framing: Framing,
-        streamed: bool,
-    ) -> Self {
-        let (prefix, object) = match (kind, streamed) {
-            (Kind::Completion, _) => ("cmpl", "text_completion"),
-            (Kind::Chat, true) => ("chatcmpl", "chat.completion.chunk"),
-            (Kind::Chat, false) => ("chatcmpl", "chat.completion"),
-        };
-        let id = match request_id {
-            Some(id) => format!("{prefix}-{id}"),
-            None => format!("{prefix}-mock-{number}"),
-        };
-        let lead = if streamed { "data: " } else { "" };
-        let (id, model) = (json!(id), json!(model));
-        let prefix = format!(
-            r#"{lead}{{"id":{id},"object":"{object}","created":{created},"model":{model},"choices":["#
-        );
+    /// An answer in the form of an API.
+    pub(super) fn new(api: Api, about: &About<'_>, framing: Framing) -> Self {
         Self {
-            kind,
+            writer: api.writer(about),
             chunked: framing.chunked,
-            keep_alive: framing.keep_alive && (framing.chunked || !streamed),
-            prefix: prefix.into_bytes(),
+            keep_alive: framing.keep_alive && (framing.chunked || !about.streamed),
             text: Vec::new(),
         }
     }
@@ -79,7 +34,8 @@ impl Answer {
 
     /// Head of a stream.
     pub(super) fn stream_head(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\n");
+        // Writing to a Vec cannot fail.
+        let _ = write!(out, "HTTP/1.1 200 OK\r\ncontent-type: {}\r\n", self.writer.stream_type());
         if self.chunked {
             out.extend_from_slice(b"transfer-encoding: chunked\r\n");
         }
@@ -89,98 +45,46 @@ impl Answer {
         out.extend_from_slice(b"\r\n");
     }
 
-    /// The event with which a chat begins.
-    pub(super) fn role_event(&self, out: &mut Vec<u8>) {
-        if self.kind == Kind::Chat {
-            let choice: &[u8] = br#"{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}]}"#;
-            self.event(out, &[&self.prefix, choice, b"\n\n"]);
-        }
+    /// The events with which an answer begins.
+    pub(super) fn opening(&mut self, out: &mut Vec<u8>) {
+        self.writer.opening(&mut Sink { out, chunked: self.chunked });
     }
 
-    /// An event with `count` tokens from number `first`.
-    pub(super) fn token_event(&mut self, out: &mut Vec<u8>, first: u64, count: u64, last: bool) {
-        let mut text = std::mem::take(&mut self.text);
-        text.clear();
-        tokens(&mut text, first, count);
-        let (open, close): (&[u8], &[u8]) = match (self.kind, last) {
-            (Kind::Completion, false) => (
-                br#"{"index":0,"text":""#,
-                b"\",\"logprobs\":null,\"finish_reason\":null,\"stop_reason\":null}]}\n\n",
-            ),
-            (Kind::Completion, true) => (
-                br#"{"index":0,"text":""#,
-                b"\",\"logprobs\":null,\"finish_reason\":\"length\",\"stop_reason\":null}]}\n\n",
-            ),
-            (Kind::Chat, false) => (
-                br#"{"index":0,"delta":{"content":""#,
-                b"\"},\"logprobs\":null,\"finish_reason\":null}]}\n\n",
-            ),
-            (Kind::Chat, true) => (
-                br#"{"index":0,"delta":{"content":""#,
-                b"\"},\"logprobs\":null,\"finish_reason\":\"length\",\"stop_reason\":null}]}\n\n",
-            ),
-        };
-        self.event(out, &[&self.prefix, open, &text, close]);
-        self.text = text;
+    /// An event with tokens, whose text is written here.
+    pub(super) fn tokens(&mut self, out: &mut Vec<u8>, tokens: Tokens<'_>, counts: &Counts) {
+        self.text.clear();
+        write_tokens(&mut self.text, tokens.first, tokens.count);
+        let tokens = Tokens { text: &self.text, ..tokens };
+        self.writer.tokens(&mut Sink { out, chunked: self.chunked }, &tokens, counts);
     }
 
-    /// The event with empty `choices` that `include_usage` asks for.
-    pub(super) fn usage_event(&self, out: &mut Vec<u8>, prompt_tokens: u64, completion_tokens: u64) {
-        let usage = usage(prompt_tokens, completion_tokens);
-        self.event(out, &[&self.prefix, format!("],\"usage\":{usage}}}\n\n").as_bytes()]);
+    /// The events after the last token, and the end of the body.
+    pub(super) fn closing(&mut self, out: &mut Vec<u8>, counts: &Counts) {
+        self.writer.closing(&mut Sink { out, chunked: self.chunked }, counts);
+        self.end(out);
     }
 
-    /// An error inside a stream.
-    pub(super) fn error_event(&self, out: &mut Vec<u8>, message: &str) {
-        self.event(out, &[format!("data: {}\n\n", error_json(500, message)).as_bytes()]);
+    /// An error inside a stream, and the end of the body.
+    pub(super) fn error(&mut self, out: &mut Vec<u8>, message: &str) {
+        self.writer.error(&mut Sink { out, chunked: self.chunked }, message);
+        self.end(out);
     }
 
-    /// An event that nothing can read.
-    pub(super) fn garbage_event(&self, out: &mut Vec<u8>) {
-        self.event(out, &[b"data: {\"choices\": [\xff\xfe garbage\n\n"]);
+    /// An event that nothing can read, and the end of the body.
+    pub(super) fn garbage(&mut self, out: &mut Vec<u8>) {
+        self.writer.garbage(&mut Sink { out, chunked: self.chunked });
+        self.end(out);
     }
 
-    /// `[DONE]` and the end of the body.
-    pub(super) fn stream_end(&self, out: &mut Vec<u8>) {
-        self.event(out, &[DONE]);
+    fn end(&self, out: &mut Vec<u8>) {
         if self.chunked {
             out.extend_from_slice(LAST_CHUNK);
         }
     }
 
-    fn event(&self, out: &mut Vec<u8>, parts: &[&[u8]]) {
-        if self.chunked {
-            let length: usize = parts.iter().map(|part| part.len()).sum();
-            // Writing to a Vec cannot fail, here and below.
-            let _ = write!(out, "{length:x}\r\n");
-        }
-        for part in parts {
-            out.extend_from_slice(part);
-        }
-        if self.chunked {
-            out.extend_from_slice(b"\r\n");
-        }
-    }
-
-    /// JSON of an answer that is not streamed.
-    pub(super) fn whole_body(&self, prompt_tokens: u64, completion_tokens: u64) -> Vec<u8> {
-        let mut body = self.prefix.clone();
-        let (open, close): (&[u8], &[u8]) = match self.kind {
-            Kind::Completion => (
-                br#"{"index":0,"text":""#,
-                br#"","logprobs":null,"finish_reason":"length","stop_reason":null}],"usage":"#,
-            ),
-            Kind::Chat => (
-                br#"{"index":0,"message":{"role":"assistant","content":""#,
-                br#""},"logprobs":null,"finish_reason":"length","stop_reason":null}],"usage":"#,
-            ),
-        };
-        body.extend_from_slice(open);
-        tokens(&mut body, 0, completion_tokens);
-        body.extend_from_slice(close);
-        body.extend_from_slice(usage(prompt_tokens, completion_tokens).as_bytes());
-        body.push(b'}');
-        body
+    /// An answer that is not streamed.
+    pub(super) fn whole(&self, counts: &Counts) -> Reply {
+        Reply { status: 200, content_type: self.writer.whole_type(), body: self.writer.whole(counts) }
     }
 }
 
@@ -189,19 +93,6 @@ impl Answer {
 pub(super) struct Framing {
     pub(super) chunked: bool,
     pub(super) keep_alive: bool,
-}
-
-fn tokens(out: &mut Vec<u8>, first: u64, count: u64) {
-    for token in first..first + count {
-        let _ = write!(out, " w{token}");
-    }
-}
-
-fn usage(prompt_tokens: u64, completion_tokens: u64) -> String {
-    let total = prompt_tokens + completion_tokens;
-    format!(
-        r#"{{"prompt_tokens":{prompt_tokens},"total_tokens":{total},"completion_tokens":{completion_tokens}}}"#
-    )
 }
 
 /// A response that is ready when its request has been read.
@@ -242,16 +133,6 @@ impl Reply {
         out.extend_from_slice(b"\r\n");
         out.extend_from_slice(&self.body);
     }
-}
-
-fn error_json(status: u16, message: &str) -> String {
-    let kind = match status {
-        404 => "NotFoundError",
-        429 => "RateLimitError",
-        500.. => "InternalServerError",
-        _ => "BadRequestError",
-    };
-    json!({"error": {"message": message, "type": kind, "param": null, "code": status}}).to_string()
 }
 
 fn reason(status: u16) -> &'static str {

@@ -12,7 +12,7 @@ use super::config::{DEFAULT_MAX_OUTPUT_TOKENS, FailureKind, Failures, MockConfig
 use super::delay::Delay;
 use super::server::MockServer;
 
-/// Serve an OpenAI-compatible mock model whose timing is known exactly.
+/// Serve a mock model whose timing is known exactly, by the APIs of all built-in backends.
 #[derive(Debug, Clone, Args)]
 pub struct MockArgs {
     /// Name or address to listen on.
@@ -54,6 +54,14 @@ pub struct MockArgs {
     #[arg(long, value_name = "K", default_value = "1")]
     pub chunk_tokens: NonZeroU32,
 
+    /// Let the first N tokens of each answer be reasoning, where the API knows such tokens.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub reasoning_tokens: u32,
+
+    /// Let the last N tokens of each answer be a tool call, where the API knows such tokens.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub tool_call_tokens: u32,
+
     /// Let every N-th generation request fail.
     #[arg(long, value_name = "N", requires = "fail_kind")]
     pub fail_every: Option<NonZeroU64>,
@@ -82,6 +90,8 @@ impl From<MockArgs> for MockConfig {
             max_batch: args.max_batch,
             max_output_tokens: args.max_output_tokens,
             chunk_tokens: args.chunk_tokens,
+            reasoning_tokens: args.reasoning_tokens,
+            tool_call_tokens: args.tool_call_tokens,
             failures,
             keep_log: false,
             log_file: args.log,

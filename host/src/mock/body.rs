@@ -1,47 +1,63 @@
-//! What a generation request asks for, read without keeping its prompt.
-
-use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
+//! What a request asks for, read without keeping its prompt.
 
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use super::answer::Kind;
+use super::api::Api;
 use super::http::Refusal;
+use super::prompt::{Inputs, Messages, Prompt};
 
 /// Tokens of an answer if the request names no number: OpenAI's default for
-/// completions, taken for chats as well.
+/// completions, taken for all others as well.
 const DEFAULT_TOKENS: u64 = 16;
 
-/// A prompt as the mock server sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Prompt {
-    /// Words of the text, or number of token ids.
-    pub(super) tokens: u64,
-    /// Equal for equal prompts, different for different ones (but for 64-bit
-    /// hash collisions).
-    pub(super) digest: u64,
-}
-
-/// A request for text.
+/// A request for an answer that takes its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct GenerationRequest {
-    pub(super) kind: Kind,
+    pub(super) api: Api,
     pub(super) stream: bool,
     pub(super) include_usage: bool,
-    /// Tokens asked for.
+    /// Tokens asked for; 0 for pooling.
     pub(super) tokens: u64,
     pub(super) prompt: Prompt,
+    /// Inputs that it holds; 1 but for pooling.
+    pub(super) inputs: u64,
 }
 
+/// The fields of all APIs that say something to the mock server.
 #[derive(Deserialize)]
 struct Fields {
-    prompt: Option<CompletionPrompt>,
+    prompt: Option<Inputs>,
     messages: Option<Messages>,
+    /// Responses, and pooling.
+    input: Option<Inputs>,
+    /// TGI.
+    inputs: Option<Inputs>,
+    /// SGLang.
+    text: Option<Inputs>,
+    /// SGLang.
+    input_ids: Option<Inputs>,
+    /// Triton.
+    text_input: Option<Inputs>,
+    /// Rerank.
+    query: Option<Inputs>,
+    /// Rerank.
+    documents: Option<Inputs>,
+    /// Score.
+    text_1: Option<Inputs>,
+    /// Score.
+    text_2: Option<Inputs>,
     stream: Option<bool>,
     stream_options: Option<StreamOptions>,
     max_tokens: Option<i64>,
     max_completion_tokens: Option<i64>,
+    max_output_tokens: Option<i64>,
+    n_predict: Option<i64>,
+    /// TGI.
+    parameters: Option<Limits>,
+    /// SGLang.
+    sampling_params: Option<Limits>,
+    /// Ollama.
+    options: Option<Limits>,
     n: Option<i64>,
 }
 
@@ -50,223 +66,96 @@ struct StreamOptions {
     include_usage: Option<bool>,
 }
 
+#[derive(Deserialize)]
+struct Limits {
+    max_new_tokens: Option<i64>,
+    num_predict: Option<i64>,
+}
+
 impl GenerationRequest {
-    /// Reads the JSON body of a request to `/v1/completions` or
-    /// `/v1/chat/completions`.
-    pub(super) fn parse(kind: Kind, body: &[u8]) -> Result<Self, Refusal> {
+    /// Reads the JSON body of a request to an API, of which `path` is a path.
+    pub(super) fn parse(api: Api, path: &str, body: &[u8]) -> Result<Self, Refusal> {
         let fields: Fields = serde_json::from_slice(body)
             .map_err(|error| Refusal::bad(format!("malformed request body: {error}")))?;
-        let (prompt, limit) = match kind {
-            Kind::Completion => (fields.prompt.map(|p| p.0), fields.max_tokens),
-            Kind::Chat => (fields.messages.map(|m| m.0), fields.max_completion_tokens.or(fields.max_tokens)),
+        let sglang = api == Api::Tgi && path == "/generate" && fields.inputs.is_none();
+        let api =
+            if sglang && (fields.text.is_some() || fields.input_ids.is_some()) { Api::Sglang } else { api };
+        let limit = limit(api, &fields);
+        let by_path = path.ends_with("/generate_stream");
+        let stream = match api {
+            Api::Tgi | Api::Triton => by_path,
+            Api::Ollama => fields.stream.unwrap_or(true),
+            Api::Pooling(_) => false,
+            _ => fields.stream.unwrap_or(false),
         };
-        let missing = || Refusal::bad(format!("field required: {}", kind.prompt_field()));
-        let prompt = prompt.ok_or_else(missing)?;
+        let include_usage = fields.stream_options.as_ref().and_then(|o| o.include_usage).unwrap_or(false);
         if fields.n.is_some_and(|n| n != 1) {
             return Err(Refusal::bad("the mock server gives one choice a request: n must be 1"));
         }
+        let (prompt, inputs) = prompt(api, fields)?;
         let tokens = match limit {
+            _ if matches!(api, Api::Pooling(_)) => 0,
+            None if api == Api::Messages => return Err(missing("max_tokens")),
             None => DEFAULT_TOKENS,
             Some(limit) => u64::try_from(limit)
                 .ok()
                 .filter(|&limit| limit > 0)
                 .ok_or_else(|| Refusal::bad(format!("max_tokens must be at least 1, got {limit}")))?,
         };
-        Ok(Self {
-            kind,
-            stream: fields.stream.unwrap_or(false),
-            include_usage: fields.stream_options.and_then(|o| o.include_usage).unwrap_or(false),
-            tokens,
-            prompt,
-        })
+        Ok(Self { api, stream, include_usage, tokens, prompt, inputs })
     }
 }
 
-fn words(text: &str) -> u64 {
-    text.split_whitespace().count() as u64
-}
-
-fn text_prompt(text: &str) -> Prompt {
-    let mut hasher = DefaultHasher::new();
-    (Kind::Completion, 't', text).hash(&mut hasher);
-    Prompt { tokens: words(text), digest: hasher.finish() }
-}
-
-/// Prompt of a completion: a text, a list of token ids, or a list of one of these.
-struct CompletionPrompt(Prompt);
-
-impl<'de> Deserialize<'de> for CompletionPrompt {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(CompletionPromptVisitor)
+/// Tokens asked for, if the request says so.
+fn limit(api: Api, fields: &Fields) -> Option<i64> {
+    let new_tokens = |limits: &Option<Limits>| limits.as_ref().and_then(|limits| limits.max_new_tokens);
+    match api {
+        Api::Completions | Api::Messages | Api::Triton | Api::Pooling(_) => fields.max_tokens,
+        Api::Chat => fields.max_completion_tokens.or(fields.max_tokens),
+        Api::Responses => fields.max_output_tokens,
+        Api::Tgi => new_tokens(&fields.parameters),
+        Api::Sglang => new_tokens(&fields.sampling_params),
+        Api::LlamaCpp => fields.n_predict,
+        Api::Ollama => fields.options.as_ref().and_then(|limits| limits.num_predict),
     }
 }
 
-struct CompletionPromptVisitor;
+fn missing(field: &str) -> Refusal {
+    Refusal::bad(format!("field required: {field}"))
+}
 
-impl<'de> Visitor<'de> for CompletionPromptVisitor {
-    type Value = CompletionPrompt;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a text or a list of token ids")
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<CompletionPrompt, E> {
-        Ok(CompletionPrompt(text_prompt(text)))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<CompletionPrompt, A::Error> {
-        let mut hasher = DefaultHasher::new();
-        (Kind::Completion, 'i').hash(&mut hasher);
-        let mut ids = 0;
-        while let Some(element) = seq.next_element()? {
-            match element {
-                Element::Id(id) => {
-                    id.hash(&mut hasher);
-                    ids += 1;
-                }
-                Element::Whole(prompt) => {
-                    if ids > 0 || seq.next_element::<Element>()?.is_some() {
-                        return Err(A::Error::custom("the mock server takes one prompt a request"));
-                    }
-                    return Ok(CompletionPrompt(prompt));
-                }
+/// The prompt, and how many inputs it is.
+fn prompt(api: Api, fields: Fields) -> Result<(Prompt, u64), Refusal> {
+    let (inputs, name) = match api {
+        Api::Chat | Api::Messages | Api::Ollama => {
+            return fields.messages.map(|m| (m.0, 1)).ok_or_else(|| missing("messages"));
+        }
+        Api::Pooling(super::api::Pooled::Rerank) => return pair(fields.query, fields.documents, "documents"),
+        Api::Pooling(super::api::Pooled::Score) => return pair(fields.text_1, fields.text_2, "text_2"),
+        Api::Pooling(_) => {
+            if let Some(messages) = fields.messages {
+                return Ok((messages.0, 1));
             }
+            let inputs = fields.input.ok_or_else(|| missing("input"))?;
+            return Ok((inputs.prompt, inputs.count));
         }
-        if ids == 0 {
-            return Err(A::Error::custom("the prompt is an empty list"));
-        }
-        Ok(CompletionPrompt(Prompt { tokens: ids, digest: hasher.finish() }))
+        Api::Completions | Api::LlamaCpp => (fields.prompt, "prompt"),
+        Api::Responses => (fields.input, "input"),
+        Api::Tgi => (fields.inputs, "inputs"),
+        Api::Sglang => (fields.text.or(fields.input_ids), "text"),
+        Api::Triton => (fields.text_input, "text_input"),
+    };
+    let inputs = inputs.ok_or_else(|| missing(name))?;
+    if inputs.count != 1 || (inputs.chat && api != Api::Responses) {
+        return Err(Refusal::bad("the mock server takes one prompt a request"));
     }
+    Ok((inputs.prompt, 1))
 }
 
-enum Element {
-    Id(u64),
-    Whole(Prompt),
-}
-
-impl<'de> Deserialize<'de> for Element {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ElementVisitor)
-    }
-}
-
-struct ElementVisitor;
-
-impl<'de> Visitor<'de> for ElementVisitor {
-    type Value = Element;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a token id, a text or a list of token ids")
-    }
-
-    fn visit_u64<E: Error>(self, id: u64) -> Result<Element, E> {
-        Ok(Element::Id(id))
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Element, E> {
-        Ok(Element::Whole(text_prompt(text)))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Element, A::Error> {
-        let mut hasher = DefaultHasher::new();
-        (Kind::Completion, 'i').hash(&mut hasher);
-        let mut tokens = 0;
-        while let Some(id) = seq.next_element::<u64>()? {
-            id.hash(&mut hasher);
-            tokens += 1;
-        }
-        Ok(Element::Whole(Prompt { tokens, digest: hasher.finish() }))
-    }
-}
-
-/// Messages of a chat: the words of every `content` text and of every `text`
-/// part count, everything in them belongs to the digest.
-struct Messages(Prompt);
-
-impl<'de> Deserialize<'de> for Messages {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut walk = Walk { hasher: DefaultHasher::new(), words: 0, counts: false };
-        Kind::Chat.hash(&mut walk.hasher);
-        deserializer.deserialize_seq(&mut walk)?;
-        Ok(Self(Prompt { tokens: walk.words, digest: walk.hasher.finish() }))
-    }
-}
-
-/// Hashes any JSON value and counts the words in it that count.
-struct Walk {
-    hasher: DefaultHasher,
-    words: u64,
-    /// Whether the words of a text at this place count.
-    counts: bool,
-}
-
-impl<'de> DeserializeSeed<'de> for &mut Walk {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for &mut Walk {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of messages")
-    }
-
-    fn visit_bool<E: Error>(self, value: bool) -> Result<(), E> {
-        ('b', value).hash(&mut self.hasher);
-        Ok(())
-    }
-
-    fn visit_u64<E: Error>(self, value: u64) -> Result<(), E> {
-        ('u', value).hash(&mut self.hasher);
-        Ok(())
-    }
-
-    fn visit_i64<E: Error>(self, value: i64) -> Result<(), E> {
-        ('i', value).hash(&mut self.hasher);
-        Ok(())
-    }
-
-    fn visit_f64<E: Error>(self, value: f64) -> Result<(), E> {
-        ('f', value.to_bits()).hash(&mut self.hasher);
-        Ok(())
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<(), E> {
-        'n'.hash(&mut self.hasher);
-        Ok(())
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
-        ('t', text).hash(&mut self.hasher);
-        if self.counts {
-            self.words += words(text);
-        }
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        self.counts = false;
-        '['.hash(&mut self.hasher);
-        while seq.next_element_seed(&mut *self)?.is_some() {}
-        ']'.hash(&mut self.hasher);
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        '{'.hash(&mut self.hasher);
-        while let Some(key) = map.next_key::<String>()? {
-            key.hash(&mut self.hasher);
-            self.counts = key == "content" || key == "text";
-            map.next_value_seed(&mut *self)?;
-        }
-        self.counts = false;
-        '}'.hash(&mut self.hasher);
-        Ok(())
-    }
+/// One text against one or several others.
+fn pair(one: Option<Inputs>, others: Option<Inputs>, name: &str) -> Result<(Prompt, u64), Refusal> {
+    let (one, others) = one.zip(others).ok_or_else(|| missing(name))?;
+    Ok((Prompt::join([one.prompt, others.prompt]), others.count))
 }
 
 /// Body of `/tokenize`.
@@ -286,11 +175,11 @@ mod tests {
     use super::*;
 
     fn completion(body: &str) -> Result<GenerationRequest, Refusal> {
-        GenerationRequest::parse(Kind::Completion, body.as_bytes())
+        GenerationRequest::parse(Api::Completions, "/v1/completions", body.as_bytes())
     }
 
     fn chat(body: &str) -> Result<GenerationRequest, Refusal> {
-        GenerationRequest::parse(Kind::Chat, body.as_bytes())
+        GenerationRequest::parse(Api::Chat, "/v1/chat/completions", body.as_bytes())
     }
 
     #[test]
@@ -356,5 +245,63 @@ mod tests {
         }
         assert_eq!(chat(r#"{"prompt":"a"}"#).unwrap_err().message, "field required: messages");
         assert!(chat(&format!(r#"{{"messages":{}}}"#, "[".repeat(100_000))).is_err());
+    }
+
+    #[test]
+    fn every_api_says_what_it_wants_in_its_own_fields() {
+        for (path, body, streams) in [
+            ("/v1/responses", r#"{"input":"a b c","max_output_tokens":5,"stream":true}"#, true),
+            (
+                "/v1/responses",
+                r#"{"input":[{"role":"user","content":[{"type":"input_text","text":"a b c"}]}],"max_output_tokens":5}"#,
+                false,
+            ),
+            (
+                "/v1/messages",
+                r#"{"messages":[{"role":"user","content":"a b c"}],"max_tokens":5,"stream":true}"#,
+                true,
+            ),
+            ("/generate_stream", r#"{"inputs":"a b c","parameters":{"max_new_tokens":5}}"#, true),
+            ("/generate", r#"{"inputs":"a b c","parameters":{"max_new_tokens":5}}"#, false),
+            ("/generate", r#"{"text":"a b c","sampling_params":{"max_new_tokens":5},"stream":true}"#, true),
+            ("/generate", r#"{"input_ids":[1,2,3],"sampling_params":{"max_new_tokens":5}}"#, false),
+            ("/v2/models/ensemble/generate_stream", r#"{"text_input":"a b c","max_tokens":5}"#, true),
+            ("/completion", r#"{"prompt":[1,2,3],"n_predict":5,"stream":true}"#, true),
+            (
+                "/api/chat",
+                r#"{"messages":[{"role":"user","content":"a b c"}],"options":{"num_predict":5}}"#,
+                true,
+            ),
+        ] {
+            let api = Api::of_path(path).unwrap();
+            let request = GenerationRequest::parse(api, path, body.as_bytes()).unwrap();
+            assert_eq!(
+                (request.prompt.tokens, request.tokens, request.stream),
+                (3, 5, streams),
+                "{path} {body}"
+            );
+        }
+    }
+
+    #[test]
+    fn pooling_requests_hold_several_inputs() {
+        for (path, body, tokens, inputs) in [
+            ("/v1/embeddings", r#"{"input":["a b","c"]}"#, 3, 2),
+            ("/embeddings", r#"{"input":"a b"}"#, 2, 1),
+            ("/pooling", r#"{"input":[[1,2],[3]]}"#, 3, 2),
+            ("/v1/embeddings", r#"{"messages":[{"role":"user","content":"a b"}]}"#, 2, 1),
+            ("/v1/rerank", r#"{"query":"q","documents":["a b","c"]}"#, 4, 2),
+            ("/score", r#"{"text_1":"q","text_2":"a b"}"#, 3, 1),
+        ] {
+            let api = Api::of_path(path).unwrap();
+            let request = GenerationRequest::parse(api, path, body.as_bytes()).unwrap();
+            assert_eq!(
+                (request.prompt.tokens, request.inputs, request.tokens),
+                (tokens, inputs, 0),
+                "{path}"
+            );
+        }
+        let rerank = Api::of_path("/v1/rerank").unwrap();
+        assert!(GenerationRequest::parse(rerank, "/v1/rerank", br#"{"query":"q"}"#).is_err());
     }
 }

@@ -28,6 +28,12 @@ pub struct MockConfig {
     pub max_output_tokens: NonZeroU32,
     /// Tokens in one event.
     pub chunk_tokens: NonZeroU32,
+    /// So many tokens at the beginning of each answer are reasoning, where the
+    /// API knows such tokens.
+    pub reasoning_tokens: u32,
+    /// So many tokens at the end of each answer are a tool call, where the API
+    /// knows such tokens.
+    pub tool_call_tokens: u32,
     /// Requests that fail on purpose.
     pub failures: Option<Failures>,
     /// Keep a [`super::RequestLog`] of every request in memory, for
@@ -51,6 +57,8 @@ impl Default for MockConfig {
             max_batch: None,
             max_output_tokens: DEFAULT_MAX_OUTPUT_TOKENS,
             chunk_tokens: NonZeroU32::MIN,
+            reasoning_tokens: 0,
+            tool_call_tokens: 0,
             failures: None,
             keep_log: true,
             log_file: None,

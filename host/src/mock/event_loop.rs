@@ -13,6 +13,7 @@ use mio::{Events, Interest, Poll, Token};
 use super::accept::Acceptor;
 use super::alarm::Alarm;
 use super::answer::{Answer, Framing, Reply};
+use super::api::{About, Parts};
 use super::batch::{Batch, Waiting};
 use super::body::GenerationRequest;
 use super::config::{FailureKind, MockConfig, MockError};
@@ -35,6 +36,9 @@ const TURN_BUDGET: u32 = 8;
 /// Due steps fired between two sockets. A limit, because a server that is
 /// behind would otherwise catch up before every socket and never read the last.
 const TIMERS_BETWEEN: usize = 4;
+/// Due steps fired before the sockets are looked at. A limit as well: a request's
+/// clock starts when it is read, so reading must not wait for a thousand writes.
+const TIMERS_A_TURN: usize = 32;
 /// Sockets with news that one turn looks at.
 const EVENTS_A_TURN: usize = 1024;
 /// Idle time after which the log is written.
@@ -127,7 +131,7 @@ impl EventLoop {
             }
             let turn_start = now_ns();
             self.now = turn_start;
-            self.fire_timers(usize::MAX);
+            self.fire_timers(TIMERS_A_TURN);
             for event in &events {
                 match event.token() {
                     LISTENER => self.acceptor.notice(),
@@ -245,9 +249,9 @@ impl EventLoop {
                 self.batch.leave();
                 continue;
             };
-            self.service.prefill(&generation.request().prompt);
+            let cached_tokens = self.service.prefill(&generation.request().prompt);
             let at = at.max(generation.log.t_received_ns);
-            let due = generation.admit(at, &self.config.ttft, &self.config.itl);
+            let due = generation.admit(at, cached_tokens, &self.config.ttft, &self.config.itl);
             self.timers.push(Reverse((due, ordinal, index)));
         }
     }
@@ -421,25 +425,31 @@ impl EventLoop {
         if let Some(FailureKind::Status500 | FailureKind::Status429) = failure {
             let status = if failure == Some(FailureKind::Status500) { 500 } else { 429 };
             connection.closing |= !head.keep_alive;
-            self.reply(connection, &Reply::error(status, INJECTED), head.keep_alive, false, log);
+            let reply = Reply::json(status, request.api.error_body(status, INJECTED));
+            self.reply(connection, &reply, head.keep_alive, false, log);
             return;
         }
         let framing = Framing { chunked: head.chunked_response, keep_alive: head.keep_alive };
-        let answer = Answer::new(
-            request.kind,
-            head.request_id.as_deref(),
-            ordinal,
-            self.service.created,
-            &self.service.model,
-            framing,
-            request.stream,
-        );
+        let about = About {
+            request_id: head.request_id.as_deref(),
+            number: ordinal,
+            created: self.service.created,
+            model: &self.service.model,
+            streamed: request.stream,
+            prompt_tokens: request.prompt.tokens,
+            inputs: request.inputs,
+        };
+        let answer = Answer::new(request.api, &about, framing);
         let place = Waiting { ordinal, connection: index };
         let random = SplitMix64::for_request(self.config.seed, ordinal);
         let chunk_tokens = u64::from(self.config.chunk_tokens.get());
         // A request that came while another was being answered begins after it.
         *entered = Some(log.t_received_ns.max(connection.free_since_ns));
-        let generation = Generation::new(place, request, answer, chunk_tokens, random, failure, log);
+        let parts = Parts {
+            reasoning: self.config.reasoning_tokens.into(),
+            tool_call: self.config.tool_call_tokens.into(),
+        };
+        let generation = Generation::new(place, request, answer, chunk_tokens, parts, random, failure, log);
         generation.early_head(&mut connection.out.bytes);
         connection.generation = Some(generation);
         self.batch.push(place);

@@ -6,6 +6,7 @@
 //! does not move the schedule of anybody.
 
 use super::answer::{Answer, Reply};
+use super::api::{Counts, Parts, Tokens};
 use super::batch::Waiting;
 use super::body::GenerationRequest;
 use super::config::FailureKind;
@@ -48,6 +49,11 @@ pub(super) struct Generation {
     request: GenerationRequest,
     answer: Answer,
     chunk_tokens: u64,
+    parts: Parts,
+    /// Tokens of the prompt that were in the prefix cache.
+    cached_tokens: u64,
+    /// When the first token was due.
+    first_due_ns: MonotonicNs,
     random: SplitMix64,
     failure: Option<FailureKind>,
     /// Points of time at which something is due: token events, the last one
@@ -67,6 +73,7 @@ impl Generation {
         request: GenerationRequest,
         answer: Answer,
         chunk_tokens: u64,
+        parts: Parts,
         random: SplitMix64,
         failure: Option<FailureKind>,
         log: RequestLog,
@@ -84,6 +91,9 @@ impl Generation {
             request,
             answer,
             chunk_tokens,
+            parts,
+            cached_tokens: 0,
+            first_due_ns: 0,
             random,
             failure,
             steps,
@@ -107,11 +117,20 @@ impl Generation {
         &self.request
     }
 
-    /// Enters the batch at `at`. Returns when the first step is due.
-    pub(super) fn admit(&mut self, at: MonotonicNs, ttft: &Delay, itl: &Delay) -> MonotonicNs {
+    /// Enters the batch at `at`, with so many tokens of the prompt in the prefix
+    /// cache. Returns when the first step is due.
+    pub(super) fn admit(
+        &mut self,
+        at: MonotonicNs,
+        cached_tokens: u64,
+        ttft: &Delay,
+        itl: &Delay,
+    ) -> MonotonicNs {
         self.phase = Phase::Running;
+        self.cached_tokens = cached_tokens;
         self.log.admitted_ns = at;
         self.next_due_ns = at + ttft.sample_ns(&mut self.random);
+        self.first_due_ns = self.next_due_ns;
         if !self.request.stream {
             for _ in 1..self.log.output_tokens.div_ceil(self.chunk_tokens) {
                 self.next_due_ns += itl.sample_ns(&mut self.random);
@@ -181,24 +200,37 @@ impl Generation {
         }
     }
 
+    /// What an answer says of itself; the times as far as they are known.
+    fn counts(&self) -> Counts {
+        let since = |at: MonotonicNs| at.saturating_sub(self.log.admitted_ns);
+        Counts {
+            prompt: self.log.prompt_tokens,
+            cached: self.cached_tokens,
+            output: self.log.output_tokens,
+            parts: self.parts,
+            include_usage: self.request.include_usage,
+            ttft_ns: since(self.first_due_ns),
+            total_ns: since(self.next_due_ns.max(self.first_due_ns)),
+        }
+    }
+
     fn render_event(&mut self, step: u64, out: &mut Outgoing) {
         if step == 0 {
-            self.answer.role_event(&mut out.bytes);
+            self.answer.opening(&mut out.bytes);
         }
         if self.fails_at(step) {
             self.render_failure(out);
             return;
         }
         let last = step + 1 == self.steps;
-        let tokens = self.tokens_of(step);
-        self.answer.token_event(&mut out.bytes, step * self.chunk_tokens, tokens, last);
+        let counts = self.counts();
+        let first = step * self.chunk_tokens;
+        let part = self.parts.of(first, counts.output);
+        let tokens = Tokens { first, count: self.tokens_of(step), last, part, text: &[] };
+        self.answer.tokens(&mut out.bytes, tokens, &counts);
         out.end_of_event();
         if last {
-            if self.request.include_usage {
-                let (prompt, output) = (self.log.prompt_tokens, self.log.output_tokens);
-                self.answer.usage_event(&mut out.bytes, prompt, output);
-            }
-            self.answer.stream_end(&mut out.bytes);
+            self.answer.closing(&mut out.bytes, &counts);
             self.ending = Some(Ending::Complete);
         }
     }
@@ -210,36 +242,34 @@ impl Generation {
             Some(FailureKind::Truncate) => Some(Ending::Truncate),
             Some(FailureKind::Stall) => Some(Ending::Stall),
             Some(FailureKind::Garbage) => {
-                self.answer.garbage_event(bytes);
-                self.answer.stream_end(bytes);
+                self.answer.garbage(bytes);
                 Some(Ending::Complete)
             }
             Some(FailureKind::StreamError | FailureKind::Status500 | FailureKind::Status429) | None => {
-                self.answer.error_event(bytes, INJECTED);
-                self.answer.stream_end(bytes);
+                self.answer.error(bytes, INJECTED);
                 Some(Ending::Complete)
             }
         };
     }
 
     fn render_whole(&mut self, out: &mut Outgoing) {
-        let mut body = self.answer.whole_body(self.log.prompt_tokens, self.log.output_tokens);
-        let whole = body.len();
+        let mut reply = self.answer.whole(&self.counts());
+        let whole = reply.body.len();
         let half = whole / 2;
-        let (status, length, promised, ending) = match self.failure {
-            None => (200, whole, whole, Ending::Complete),
-            Some(FailureKind::Truncate) => (200, half, whole, Ending::Truncate),
-            Some(FailureKind::Reset) => (200, half, whole, Ending::Reset),
-            Some(FailureKind::Stall) => (200, half, whole, Ending::Stall),
-            Some(FailureKind::Garbage) => (200, half, half, Ending::Complete),
+        let (length, promised, ending) = match self.failure {
+            None => (whole, whole, Ending::Complete),
+            Some(FailureKind::Truncate) => (half, whole, Ending::Truncate),
+            Some(FailureKind::Reset) => (half, whole, Ending::Reset),
+            Some(FailureKind::Stall) => (half, whole, Ending::Stall),
+            Some(FailureKind::Garbage) => (half, half, Ending::Complete),
             Some(FailureKind::StreamError | FailureKind::Status500 | FailureKind::Status429) => {
-                body = Reply::error(500, INJECTED).body;
-                (500, body.len(), body.len(), Ending::Complete)
+                reply = Reply::json(500, self.request.api.error_body(500, INJECTED));
+                (reply.body.len(), reply.body.len(), Ending::Complete)
             }
         };
-        body.truncate(length);
-        self.log.status = status;
-        Reply::json(status, body).render(&mut out.bytes, self.answer.keeps_alive(), promised);
+        reply.body.truncate(length);
+        self.log.status = reply.status;
+        reply.render(&mut out.bytes, self.answer.keeps_alive(), promised);
         if self.failure.is_none() {
             out.end_of_event();
         }

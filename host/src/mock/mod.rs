@@ -1,4 +1,4 @@
-//! The embedded OpenAI-compatible mock server: a server whose every token has
+//! The embedded mock server: a server whose every token has
 //! a due time that is known to the nanosecond, and that says how late it was.
 //!
 //! It is the ground truth against which the client's own error is measured, so
@@ -10,18 +10,19 @@
 //! - `server`: the handle ([`MockServer`]); `event_loop`: sockets and timers;
 //!   `accept`, `alarm`: two pieces of it;
 //! - `connection`: buffers of one connection; `http`, `chunked`: reading requests;
-//! - `service`: endpoints; `body`: what a generation request asks for;
+//! - `service`: endpoints; `body`, `prompt`: what a request asks for;
 //!   `prefix_cache`, `counters`: what `/metrics` shows;
+//! - `api`: how each API writes its answers;
 //! - `batch`: who generates and who waits; `generation`: the schedule of one
-//!   answer; `answer`: the bytes of an answer;
+//!   answer; `answer`: its bytes on a connection;
 //! - `log`: what happened, per request; `lateness`: how late it was.
 //!
 //! May depend on [`crate::clock`] and on nothing else of this crate.
 //!
 //! Stand-in rules, stated once:
-//! - `usage.prompt_tokens` is the number of whitespace-separated words of the
-//!   prompt (all text parts of all messages in a chat), or the number of token
-//!   ids if the prompt is a list of ids;
+//! - prompt tokens are the whitespace-separated words of the prompt (all text
+//!   parts of all messages in a chat, all inputs of a pooling request), or the
+//!   token ids if the prompt is a list of ids;
 //! - `/tokenize` makes one token of each Unicode scalar value, its id being the
 //!   code point, with no special tokens; `/detokenize` is the exact inverse;
 //! - every answer is as long as asked for (16 tokens if nothing is asked for),
@@ -31,6 +32,7 @@
 mod accept;
 mod alarm;
 mod answer;
+mod api;
 mod args;
 mod batch;
 mod body;
@@ -45,6 +47,7 @@ mod http;
 mod lateness;
 mod log;
 mod prefix_cache;
+mod prompt;
 mod server;
 mod service;
 #[cfg(test)]

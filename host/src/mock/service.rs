@@ -2,12 +2,14 @@
 
 use serde_json::json;
 
-use super::answer::{Kind, Reply};
+use super::answer::Reply;
+use super::api::Api;
 use super::batch::Batch;
-use super::body::{DetokenizeRequest, GenerationRequest, Prompt, TokenizeRequest};
+use super::body::{DetokenizeRequest, GenerationRequest, TokenizeRequest};
 use super::counters::Counters;
 use super::http::{Head, Refusal};
 use super::prefix_cache::PrefixCache;
+use super::prompt::Prompt;
 
 /// What a request leads to.
 pub(super) enum Action {
@@ -38,6 +40,10 @@ impl Service {
     }
 
     fn route(&mut self, head: &Head, body: &[u8], batch: &Batch) -> Result<Action, Refusal> {
+        let api = Api::of_path(&head.path);
+        if let (Some(api), "POST") = (api, head.method.as_str()) {
+            return GenerationRequest::parse(api, &head.path, body).map(Action::Generate);
+        }
         let reply = match (head.method.as_str(), head.path.as_str()) {
             ("GET", "/health") => Reply::empty(),
             ("GET", "/v1/models") => self.models(),
@@ -46,12 +52,6 @@ impl Service {
                 content_type: "text/plain; version=0.0.4; charset=utf-8",
                 body: self.counters.render(&self.model, batch.running(), batch.waiting()).into_bytes(),
             },
-            ("POST", "/v1/completions") => {
-                return GenerationRequest::parse(Kind::Completion, body).map(Action::Generate);
-            }
-            ("POST", "/v1/chat/completions") => {
-                return GenerationRequest::parse(Kind::Chat, body).map(Action::Generate);
-            }
             ("POST", "/tokenize") => tokenize(body)?,
             ("POST", "/detokenize") => detokenize(body)?,
             ("POST", "/reset_prefix_cache") => {
@@ -62,7 +62,7 @@ impl Service {
             ("POST", "/reset_mm_cache" | "/reset_encoder_cache" | "/start_profile" | "/stop_profile") => {
                 Reply::empty()
             }
-            (method, path) if KNOWN.contains(&path) => {
+            (method, path) if api.is_some() || KNOWN.contains(&path) => {
                 return Err(Refusal::new(405, format!("method {method} not allowed for {path}")));
             }
             (_, path) => return Err(Refusal::new(404, format!("no such endpoint: {path}"))),
@@ -82,22 +82,21 @@ impl Service {
         Reply::json(200, json!({"object": "list", "data": [model]}).to_string())
     }
 
-    /// A prompt enters the batch.
-    pub(super) fn prefill(&mut self, prompt: &Prompt) {
+    /// A prompt enters the batch. Returns how many of its tokens were in the
+    /// prefix cache.
+    pub(super) fn prefill(&mut self, prompt: &Prompt) -> u64 {
         self.counters.prompt_tokens += prompt.tokens;
         self.counters.prefix_cache_queries += prompt.tokens;
-        if self.prefix_cache.query(prompt.digest) {
-            self.counters.prefix_cache_hits += prompt.tokens;
-        }
+        let hits = if self.prefix_cache.query(prompt.digest) { prompt.tokens } else { 0 };
+        self.counters.prefix_cache_hits += hits;
+        hits
     }
 }
 
-const KNOWN: [&str; 12] = [
+const KNOWN: [&str; 10] = [
     "/health",
     "/v1/models",
     "/metrics",
-    "/v1/completions",
-    "/v1/chat/completions",
     "/tokenize",
     "/detokenize",
     "/reset_prefix_cache",

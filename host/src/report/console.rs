@@ -2,8 +2,8 @@
 
 use super::python_float::percentile_label;
 use super::result_json::ReportInput;
-use crate::metrics::{DiffusionDecoding, ProbeSummary, SpeculativeDecoding};
-use crate::record::Task;
+use crate::metrics::{DiffusionDecoding, Extensions, ProbeSummary, SpeculativeDecoding, kind_name};
+use crate::record::{Task, TokenKind};
 
 /// Failures that are shown one by one.
 const SHOWN_FAILURES: usize = 10;
@@ -30,6 +30,25 @@ pub fn render(input: &ReportInput<'_>) -> String {
         table.speculative(speculative);
     }
     table.line(&"=".repeat(50));
+    table.text
+}
+
+/// What the reference client's table has no place for: the server's prefix
+/// cache, and kinds of token beside content. Empty if there is nothing of both.
+pub fn render_beyond(extensions: &Extensions) -> String {
+    let mut table = Table::default();
+    if extensions.token_kinds.keys().any(|kind| *kind != kind_name(TokenKind::Content)) {
+        table.kinds(extensions);
+    }
+    if let Some(cache) = &extensions.prefix_cache {
+        table.section("Prefix Cache");
+        table.row("Prompt tokens looked up:", cache.query_tokens);
+        table.row("Prompt tokens found:", cache.hit_tokens);
+        table.number("Hit rate (%):", cache.hit_rate * 100.0);
+    }
+    if !table.text.is_empty() {
+        table.line(&"=".repeat(50));
+    }
     table.text
 }
 
@@ -122,6 +141,17 @@ impl Table {
             self.number(&format!("Median {label} (ms):"), latency.median_ms);
             for &(percent, value) in &latency.percentiles_ms {
                 self.number(&format!("P{} {label} (ms):", percentile_label(percent)), value);
+            }
+        }
+    }
+
+    fn kinds(&mut self, extensions: &Extensions) {
+        self.section("Kinds of Token");
+        for (kind, report) in &extensions.token_kinds {
+            self.row(&format!("Events, {kind}:"), report.events);
+            self.number(&format!("Median time to first, {kind} (ms):"), report.first.p50_ms);
+            if let Some(gaps) = &report.gaps {
+                self.number(&format!("Median ITL, {kind} (ms):"), gaps.p50_ms);
             }
         }
     }

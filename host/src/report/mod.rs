@@ -2,9 +2,9 @@
 //!
 //! [`console`] is the table, [`result_json`] the result file's content,
 //! [`pytorch`] the same for PyTorch's benchmark database, [`histogram_log`] an
-//! HdrHistogram log. [`files`] has the names and writes. [`python_json`] and
-//! [`python_float`] are the text forms of the reference client's language,
-//! which all of them use.
+//! HdrHistogram log. [`files`] has the names and writes. [`python_json`],
+//! [`python_float`] and [`python_repr`] are the text forms of the reference
+//! client's language, which all of them use.
 //!
 //! Depends on `metrics`, `record` and `clock`; knows nothing of flags.
 
@@ -13,6 +13,7 @@ pub mod files;
 pub mod histogram_log;
 pub mod python_float;
 pub mod python_json;
+pub mod python_repr;
 pub mod pytorch;
 pub mod requests;
 pub mod result_json;

@@ -19,6 +19,47 @@ pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, serde_json::E
     Ok(out)
 }
 
+/// A value over several lines, as `json.dumps(value, indent=indent)` writes it.
+///
+/// # Errors
+/// Never, for a JSON value.
+pub fn to_pretty(value: &Value, indent: usize) -> Result<String, serde_json::Error> {
+    let mut out = String::new();
+    pretty(value, indent, 0, &mut out)?;
+    Ok(out)
+}
+
+fn pretty(value: &Value, indent: usize, depth: usize, out: &mut String) -> Result<(), serde_json::Error> {
+    let line = |out: &mut String, first: bool, depth: usize| {
+        out.push_str(if first { "\n" } else { ",\n" });
+        out.extend(std::iter::repeat_n(' ', indent * depth));
+    };
+    match value {
+        Value::Array(items) if !items.is_empty() => {
+            out.push('[');
+            for (at, item) in items.iter().enumerate() {
+                line(out, at == 0, depth + 1);
+                pretty(item, indent, depth + 1, out)?;
+            }
+            line(out, true, depth);
+            out.push(']');
+        }
+        Value::Object(items) if !items.is_empty() => {
+            out.push('{');
+            for (at, (key, item)) in items.iter().enumerate() {
+                line(out, at == 0, depth + 1);
+                out.push_str(&String::from_utf8_lossy(&to_vec(key)?));
+                out.push_str(": ");
+                pretty(item, indent, depth + 1, out)?;
+            }
+            line(out, true, depth);
+            out.push('}');
+        }
+        scalar => out.push_str(&String::from_utf8_lossy(&to_vec(scalar)?)),
+    }
+    Ok(())
+}
+
 /// A float as a JSON value: infinity, which JSON lacks, as the text that
 /// readers of the reference client's results know; null for no number.
 pub fn float(value: f64) -> Value {
@@ -86,6 +127,15 @@ mod tests {
             text(&value),
             "{\"a\": [1, 2.0, 1e-05, null, true], \
              \"b\\u00e9\": \"\\ud83d\\ude00\\n\\\"\\\\\\u0001\\u007f/\", \"c\": {}, \"d\": []}"
+        );
+    }
+
+    #[test]
+    fn looks_like_json_dumps_with_an_indent() {
+        let value = json!({"a": [1, {"\u{e9}": 1e-5}], "c": {}, "d": []});
+        assert_eq!(
+            to_pretty(&value, 2).unwrap(),
+            "{\n  \"a\": [\n    1,\n    {\n      \"\\u00e9\": 1e-05\n    }\n  ],\n  \"c\": {},\n  \"d\": []\n}"
         );
     }
 

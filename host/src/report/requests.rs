@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::{ReportError, write_atomically};
 use crate::clock;
-use crate::record::{RequestRecord, RunRecord, TokenKind};
+use crate::metrics::kind_name;
+use crate::record::{RequestRecord, RunRecord};
 
 /// Writes the requests of a run to `path`, times in seconds from the start of the run.
 ///
@@ -27,13 +28,11 @@ fn line(request: &RequestRecord, start_ns: u64) -> Value {
     let at = |ns: u64| if ns == 0 { Value::Null } else { json!(clock::seconds_between(start_ns, ns)) };
     let stamps = &request.stamps;
     let tokens = request.token_events.iter().map(|event| {
-        let kind = match event.kind {
-            TokenKind::Content => "content",
-            TokenKind::Reasoning => "reasoning",
-            TokenKind::ToolCall => "tool-call",
-        };
+        let kind = kind_name(event.kind);
         json!([clock::seconds_between(start_ns, event.at_ns), kind, event.tokens])
     });
+    // The plugin's JSON was checked when it came.
+    let extra: Option<Value> = request.extra.as_deref().and_then(|json| serde_json::from_str(json).ok());
     json!({
         "index": request.index,
         "id": request.id,
@@ -57,6 +56,9 @@ fn line(request: &RequestRecord, start_ns: u64) -> Value {
         "status": request.status,
         "bytes_out": request.bytes_out,
         "bytes_in": request.bytes_in,
+        "server_queue_s": request.server_queue_s,
+        "server_ttft_s": request.server_ttft_s,
+        "extra": extra,
         "text": request.text,
         "failure": request.failure.as_ref().map(|f| json!({"class": f.class.name(), "message": f.message})),
     })

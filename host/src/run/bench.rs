@@ -12,7 +12,7 @@ use super::prepare::{Ahead, Envelope};
 use super::probes::{ProbeLine, Probes, probe_input};
 use crate::cli::{Compat, ServePlan};
 use crate::extract::plan::ReadyPlan;
-use crate::extract::{Cutting, Dialect, Method, Progress, RequestMeta};
+use crate::extract::{Cutting, Dialect, Method, Origin, Progress, RequestMeta};
 use crate::fault::Fault;
 use crate::plugin::contract::{BackendArgs, RequestIn};
 use crate::plugin::{BackendClient, Identity, Plugins};
@@ -25,6 +25,7 @@ pub struct Bench<'a> {
     backend_args: BackendArgs,
     envelope: Envelope,
     cutting: Cutting,
+    origin: Option<Origin>,
     identity: Identity,
     target: Arc<Target>,
     options: WireOptions,
@@ -75,6 +76,11 @@ impl<'a> Bench<'a> {
             }
             framing => Cutting::Standard(framing),
         };
+        let origin = (plan.compat != Compat::V033).then(|| Origin {
+            backend: plan.backend.name.clone(),
+            url: format!("{}{}", plan.target.base_url, endpoint.path),
+            framing: endpoint.framing,
+        });
         let envelope = Envelope { endpoint, authorization, user_headers: plan.target.headers.clone() };
         Ok(Self {
             plugins,
@@ -82,6 +88,7 @@ impl<'a> Bench<'a> {
             backend_args,
             envelope,
             cutting,
+            origin,
             identity,
             target,
             options,
@@ -154,6 +161,7 @@ impl<'a> Bench<'a> {
             cap,
             cutting: self.cutting,
             method,
+            origin: self.origin.clone(),
             parse: |response| match &mut reading {
                 Some(client) => client.parse(response).map_err(|e| e.to_string()),
                 None => Err("there is no plugin to read the response".to_owned()),

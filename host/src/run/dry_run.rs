@@ -15,6 +15,7 @@ use crate::fault::{EXIT_OK, Fault};
 use crate::metrics::stats::{Sorted, mean};
 use crate::plugin::Plugins;
 use crate::plugin::contract::{RequestIn, Sample};
+use crate::tokenizer::Tokenizers;
 use crate::wire::{Outgoing, Site};
 
 /// Requests that are shown.
@@ -33,7 +34,12 @@ const SECRETS: [&str; 9] =
 /// # Errors
 /// As a run would fail before it sends anything; and without `--model`, as the
 /// server is not asked for one.
-pub fn dry_run(plan: &ServePlan, plugins: &Plugins, screen: &Screen) -> Result<u8, Fault> {
+pub fn dry_run(
+    plan: &ServePlan,
+    plugins: &Plugins,
+    tokenizers: &Arc<Tokenizers>,
+    screen: &Screen,
+) -> Result<u8, Fault> {
     for warning in &plan.warnings {
         screen.warn(warning);
     }
@@ -42,7 +48,7 @@ pub fn dry_run(plan: &ServePlan, plugins: &Plugins, screen: &Screen) -> Result<u
     };
     let site = Site::parse(&plan.target.base_url).map_err(Fault::user)?;
     let model = plan.served_model_name.as_ref().unwrap_or(id);
-    let tokenizer = load_tokenizer(plan, id)()?.map(Arc::new);
+    let tokenizer = load_tokenizer(plan, id, tokenizers)()?;
     let ignore_eos = forces_ignore_eos(plan, plugins)?;
     let mut client = plugins
         .open_backend(&plan.backend.name, backend_args(plan, ignore_eos))

@@ -12,16 +12,21 @@ use crate::cli::{Compat, ServePlan};
 use crate::clock;
 use crate::fault::{EXIT_OK, EXIT_TARGET, EXIT_THRESHOLD, Fault};
 use crate::metrics::{
-    ClientReport, ExtensionInput, Extensions, LatencyMetric, MetricOptions, ProbeSummary, Series,
-    ServerCounters, Summary, TokenHistograms,
+    ClientReport, ExtensionInput, Extensions, LatencyMetric, MetricOptions, PrefixCache, ProbeSummary,
+    Series, ServerCounters, Summary, TokenHistograms,
 };
+use crate::plot;
 use crate::plugin::contract::{Skip, Verdict};
 use crate::plugin::services::RunView;
 use crate::plugin::{Criterion, Identity, Plugins};
-use crate::record::{RunRecord, Task};
+use crate::record::{RequestRecord, RunRecord, Task};
 use crate::report::{self, ReportInput, ResultFile, ResultJson, RpsChange, RunSettings};
 use crate::sla::MeasuredRun;
 use crate::tokenizer::Tokenizer;
+
+/// A request that took this long to be written waited for a connection attempt to
+/// be repeated; the system does so after a second.
+const SLOW_SEND_S: f64 = 0.5;
 
 /// Opened criteria, and for each whether missing it fails the command.
 pub type Criteria = Vec<(Box<dyn Criterion>, bool)>;
@@ -53,6 +58,8 @@ pub struct Finish<'a> {
     pub client: ClientReport,
     /// `ignore_eos` as it was sent.
     pub ignore_eos: bool,
+    /// No prompt of the dataset repeats or begins like another.
+    pub fresh_prompts: bool,
     /// Requests that were never sent, because the run was stopped.
     pub unsent: usize,
     /// Rows that the dataset passed over.
@@ -60,6 +67,9 @@ pub struct Finish<'a> {
     /// What the probes saw, if there were any.
     pub probes: Option<ProbeSummary>,
 }
+
+/// A larger share of prompt tokens than this is not in the prefix cache by chance.
+const FRESH_HIT_SHARE: f64 = 0.01;
 
 impl Finish<'_> {
     /// Computes, prints and writes everything; gives the exit code.
@@ -100,6 +110,9 @@ impl Finish<'_> {
             ExtensionInput { requested_rps, client: std::mem::take(&mut self.client), prefix_cache },
         );
         self.warn(&run, client_limited.as_deref());
+        if let Some(cache) = &extensions.prefix_cache {
+            self.warn_of_hits(&run, cache);
+        }
         let settings = self.settings();
         let mut sections = self.sections();
         let verdicts = self.judge(&run, &series, &summary)?;
@@ -119,6 +132,12 @@ impl Finish<'_> {
             sections: &sections,
         };
         self.screen.line(report::console::render(&input).trim_end_matches('\n'));
+        if self.plan.compat != Compat::V033 {
+            let beyond = report::console::render_beyond(&extensions);
+            if !beyond.is_empty() {
+                self.screen.line(beyond.trim_end_matches('\n'));
+            }
+        }
         self.tell(&verdicts);
         self.write(&input, &settings, &histograms)?;
         Ok(self.exit_code(&run, &verdicts))
@@ -226,11 +245,41 @@ impl Finish<'_> {
                 "the client was the limit, so latencies may be too high: {reason}; lower the load, or give vbench more cores"
             ));
         }
+        let slow = |request: &&RequestRecord| request.send_delay_s().is_some_and(|delay| delay > SLOW_SEND_S);
+        let slow = run.requests.iter().filter(slow).count();
+        if slow > 0 {
+            self.screen.warn(format!(
+                "the server took over {SLOW_SEND_S} s to accept {slow} of {} requests, and that is in their TTFT: \
+                 too small a listen backlog for so many connections at once does this",
+                run.requests.len()
+            ));
+        }
         if !run.requests.is_empty() && run.requests.iter().all(|request| !request.succeeded()) {
             let first = run.requests.iter().find_map(|request| request.failure.as_ref());
             self.screen.warn(format!(
                 "all requests failed; the first: {}",
                 first.map_or("no reason is known", |failure| failure.message.as_str())
+            ));
+        }
+    }
+
+    /// Hits of the prefix cache where there should be none: prompts that are
+    /// drawn anew and have no prefix in common.
+    fn warn_of_hits(&self, run: &RunRecord, cache: &PrefixCache) {
+        if !self.fresh_prompts {
+            return;
+        }
+        // The first prompt has been asked before, to see whether the server is up.
+        let load = &self.plan.load;
+        let tried = load.ready_check_timeout_s > 0 || load.num_warmups > 0;
+        let first = run.requests.first().filter(|_| tried).map_or(0, |request| request.dataset_prompt_tokens);
+        let hits = cache.hit_tokens.saturating_sub(i64::try_from(first).unwrap_or(i64::MAX));
+        if hits as f64 > FRESH_HIT_SHARE * cache.query_tokens as f64 {
+            self.screen.warn(format!(
+                "the server had {} of {} prompt tokens in its prefix cache, although the dataset `{}` draws every \
+                 prompt anew: times to the first token are too low; most likely the same seed was run before, so \
+                 use another --seed or reset the cache",
+                cache.hit_tokens, cache.query_tokens, self.plan.dataset.name
             ));
         }
     }
@@ -248,6 +297,7 @@ impl Finish<'_> {
         if results.save || results.append {
             self.write_result(input, settings)?;
         }
+        self.draw(input.series, settings)?;
         if let Some(path) = &results.save_requests {
             report::requests::write(path, input.run).map_err(Fault::user)?;
         }
@@ -275,6 +325,46 @@ impl Finish<'_> {
             let content = report::pytorch::to_vec(&json, &args).map_err(Fault::user)?;
             let path: PathBuf = file.beside("pytorch.json");
             report::write_atomically(&path, &content).map_err(Fault::user)?;
+        }
+        Ok(())
+    }
+
+    /// Pictures beside the result. One that cannot be drawn or written is a
+    /// warning: the numbers are what the run was for.
+    fn draw(&self, series: &Series, settings: &RunSettings) -> Result<(), Fault> {
+        let results = &self.plan.results;
+        let file = ResultFile::new(settings, results.filename.as_deref(), results.dir.as_deref());
+        let write = |what: &str, ending: &str, content: Result<Vec<u8>, plot::PlotError>| {
+            let path = file.beside(ending);
+            let written = content
+                .map_err(|e| e.to_string())
+                .and_then(|content| report::write_atomically(&path, &content).map_err(|e| e.to_string()));
+            match written {
+                Ok(()) => self.screen.line(format!("{what} plot saved to: {}", path.display())),
+                Err(reason) => self.screen.warn(format!("no {} plot: {reason}", what.to_lowercase())),
+            }
+        };
+        if let Some(thresholds) = results.timeline {
+            match series.task {
+                Task::Generation => {
+                    let page = plot::timeline_html(series, thresholds);
+                    write("Timeline", "timeline.html", Ok(page.into_bytes()));
+                }
+                Task::Pooling => {
+                    self.screen.warn("no timeline plot: the answers of this backend are no tokens")
+                }
+            }
+        }
+        if results.dataset_stats {
+            // The reference client gives its files a name only if it writes one of these.
+            let named = results.save || results.append || results.timeline.is_some();
+            if self.plan.compat == Compat::V033 && !named {
+                return Err(Fault::user(anyhow::anyhow!(
+                    "--plot-dataset-stats needs --save-result, --append-result or --plot-timeline under --compat v0.33"
+                )));
+            }
+            let picture = plot::dataset_stats_png(&series.input_tokens, &series.output_tokens);
+            write("Dataset statistics", "dataset_stats.png", picture);
         }
         Ok(())
     }
@@ -328,7 +418,7 @@ pub fn count_output(run: &mut RunRecord, tokenizer: Option<&Tokenizer>) -> Resul
 pub fn check_places(plan: &ServePlan) -> Result<(), Fault> {
     let results = &plan.results;
     let mut folders: Vec<PathBuf> = Vec::new();
-    if results.save || results.append {
+    if results.save || results.append || results.timeline.is_some() || results.dataset_stats {
         let file = PathBuf::from(results.filename.as_deref().unwrap_or_default());
         let path = results.dir.clone().unwrap_or_default().join(file);
         folders.push(if results.filename.is_some() { parent(&path) } else { path });

@@ -15,6 +15,7 @@ mod latency;
 mod limits;
 mod pacer;
 mod phase;
+mod plots;
 mod prepare;
 mod probes;
 mod sampling;
@@ -24,8 +25,8 @@ mod services;
 mod throughput;
 mod workload;
 
-pub use dry_run::dry_run;
 pub use latency::latency;
+pub use plots::{plot, plot_pareto};
 pub use screen::Screen;
 pub use serve::serve;
 pub use throughput::throughput;

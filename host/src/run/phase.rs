@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::pacer;
 use crate::clock::{self, MonotonicNs};
-use crate::extract::{Cutting, Method, Progress, Reader, RequestMeta};
+use crate::extract::{Cutting, Method, Origin, Progress, Reader, RequestMeta};
 use crate::plugin::contract::{Parsed, Response};
 use crate::record::RequestRecord;
 use crate::wire::{Arrival, Dispatch, Outgoing, Slots, Wire};
@@ -37,6 +37,8 @@ pub struct Phase<'a, Requests, Meta, Parse> {
     pub cutting: Cutting,
     /// How events are read.
     pub method: Method,
+    /// Where responses come from; see [`Reader`].
+    pub origin: Option<Origin>,
     /// Calls the backend plugin, for [`Method::Plugin`].
     pub parse: Parse,
     /// What is known of a request before it is sent.
@@ -67,9 +69,10 @@ where
     /// Runs the phase to its end, or until it is stopped. `watch` is called
     /// about ten times a second.
     pub fn run(self, mut watch: impl FnMut(&Progress)) -> PhaseOutcome {
-        let Self { wire, arrivals, requests, offsets_s, cap, cutting, method, parse, mut meta, stop } = self;
+        let Self { wire, arrivals, requests, offsets_s, cap, cutting, method, origin, parse, mut meta, stop } =
+            self;
         let progress = Arc::new(Progress::default());
-        let reader = Reader::new(cutting, method, parse, Arc::clone(&progress));
+        let reader = Reader::new(cutting, method, origin, parse, Arc::clone(&progress));
         // How many endings there will be: unknown until the pacer is through.
         let expected = AtomicUsize::new(usize::MAX);
         let slots = Arc::new(Slots::new(cap));
@@ -79,7 +82,7 @@ where
             let expected = &expected;
             let watcher = std::thread::current();
             scope.spawn(move || {
-                pacer::sharpen_timer();
+                clock::sharpen_timer();
                 let mut released = 0;
                 for request in requests {
                     let offset_s = offsets_s.get(released).copied().unwrap_or(0.0);

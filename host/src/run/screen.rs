@@ -1,38 +1,67 @@
 //! Lines for the person at the terminal, and progress bars.
 
+use std::fs::File;
 use std::io::{self, IsTerminal, Write};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::plugin::services::{LogLevel, LogSink};
 
-/// Standard output and standard error of the command.
+/// Standard output and standard error of the command, or a log in their place.
 #[derive(Debug, Default)]
 pub struct Screen {
     /// Warnings shown so far, kept for the result.
     warnings: Mutex<Vec<String>>,
     /// Show what plugins say for debugging.
     verbose: bool,
+    /// Takes all lines, if there is one.
+    log: Mutex<Option<File>>,
 }
 
 impl Screen {
     /// A screen; `verbose` shows what plugins say for debugging.
     pub fn new(verbose: bool) -> Self {
-        Self { warnings: Mutex::default(), verbose }
+        Self { verbose, ..Self::default() }
     }
 
     /// A line of ordinary output.
     pub fn line(&self, text: impl AsRef<str>) {
-        // A reader that has gone away is no reason to lose the run.
-        let _ = writeln!(io::stdout().lock(), "{}", text.as_ref());
+        if !self.logged(format_args!("{}", text.as_ref())) {
+            // A reader that has gone away is no reason to lose the run.
+            let _ = writeln!(io::stdout().lock(), "{}", text.as_ref());
+        }
+    }
+
+    /// From now on writes to this log instead, shows no bars, and forgets the
+    /// warnings so far: for one run of several in a process.
+    pub fn redirect(&self, log: File) {
+        *self.log.lock().unwrap_or_else(PoisonError::into_inner) = Some(log);
+        if let Ok(mut warnings) = self.warnings.lock() {
+            warnings.clear();
+        }
+    }
+
+    /// Writes a line to the log; false if there is none.
+    fn logged(&self, line: std::fmt::Arguments<'_>) -> bool {
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        match log.as_mut() {
+            // A full disk shows when the result is written.
+            Some(log) => {
+                let _ = writeln!(log, "{line}");
+                true
+            }
+            None => false,
+        }
     }
 
     /// Something the user should know, on standard error, and kept.
     pub fn warn(&self, text: impl Into<String>) {
         let text = text.into();
-        let _ = writeln!(io::stderr().lock(), "warning: {text}");
+        if !self.logged(format_args!("warning: {text}")) {
+            let _ = writeln!(io::stderr().lock(), "warning: {text}");
+        }
         if let Ok(mut warnings) = self.warnings.lock() {
             warnings.push(text);
         }
@@ -46,7 +75,8 @@ impl Screen {
     /// A bar for `total` steps, or a spinner; invisible unless standard error
     /// is a terminal and `shown`.
     pub fn bar(&self, shown: bool, total: Option<u64>, what: &'static str) -> ProgressBar {
-        if !shown || !io::stderr().is_terminal() {
+        let logs = self.log.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        if !shown || logs || !io::stderr().is_terminal() {
             return ProgressBar::hidden();
         }
         let bar = match total {
@@ -72,7 +102,9 @@ impl LogSink for Screen {
         match level {
             LogLevel::Debug if !self.verbose => {}
             LogLevel::Debug => {
-                let _ = writeln!(io::stderr().lock(), "{plugin}: {message}");
+                if !self.logged(format_args!("{plugin}: {message}")) {
+                    let _ = writeln!(io::stderr().lock(), "{plugin}: {message}");
+                }
             }
             LogLevel::Info => self.line(message),
             LogLevel::Warn => self.warn(format!("{plugin}: {message}")),

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::align::align;
 use super::bench::Bench;
 use super::control::{Control, ControlError};
+use super::dry_run::dry_run;
 use super::finish::{Criteria, Finish, check_places};
 use super::phase::PhaseOutcome;
 use super::prepare::{meta_of, request_of};
@@ -29,22 +30,28 @@ use crate::plugin::contract::{BackendArgs, CriterionArgs, RequestIn, Role, Sampl
 use crate::record::{RequestRecord, RunRecord};
 use crate::report::RpsChange;
 use crate::schedule::Arrivals;
-use crate::tokenizer::{self, Hub, Tokenizer};
+use crate::tokenizer::{self, Tokenizer, Tokenizers};
 
 /// Backends whose requests a dataset may make ignore the end-of-sequence token.
-const IGNORE_EOS_BACKENDS: [&str; 4] = ["vllm", "openai", "openai-chat", "openai-responses"];
+const IGNORE_EOS_BACKENDS: [&str; 7] =
+    ["vllm", "openai", "openai-chat", "openai-responses", "sglang", "tensorrt-llm", "llama-cpp"];
 
-/// Carries out `vbench serve` and gives its exit code. `stop` is set when the
-/// user asks for an end.
+/// Carries out `vbench serve` and gives its exit code; what it measured is in
+/// the result file. `tokenizers` are shared with other runs of the process.
+/// `stop` is set when the user asks for an end.
 ///
 /// # Errors
 /// With whose fault it is, when there is nothing to report.
 pub fn serve(
     plan: &ServePlan,
     plugins: &Plugins,
+    tokenizers: &Arc<Tokenizers>,
     screen: &Screen,
     stop: &Arc<AtomicBool>,
 ) -> Result<u8, Fault> {
+    if plan.dry_run {
+        return dry_run(plan, plugins, tokenizers, screen);
+    }
     if plan.compat == Compat::V033 {
         screen.line(plan.namespace.to_python());
     }
@@ -58,14 +65,14 @@ pub fn serve(
 
     // The largest file of a start-up is read while the plugins are.
     let tokenizer_name = plan.tokenizer.name.clone().unwrap_or_else(|| model.id.clone());
-    let loading = thread::spawn(load_tokenizer(plan, &model.id));
+    let loading = thread::spawn(load_tokenizer(plan, &model.id, tokenizers));
     let ignore_eos = forces_ignore_eos(plan, plugins)?;
     let backend_args = backend_args(plan, ignore_eos);
     let mut bench = Bench::start(plan, plugins, backend_args, authorization, Arc::clone(stop))?;
     let spinner = screen.bar(plan.results.progress, None, "Loading the tokenizer");
     let loaded = loading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     spinner.finish_and_clear();
-    let tokenizer = loaded?.map(Arc::new);
+    let tokenizer = loaded?;
 
     let mut sampled = sample(plan, plugins, tokenizer.as_ref(), screen)?;
     if let Some(tokenizer) = tokenizer.as_ref().filter(|_| plan.prompt_token_ids) {
@@ -146,6 +153,7 @@ pub fn serve(
         rps_changes: plan.load.ramp_up.is_some().then(|| rps_changes(&schedule, &started_at)),
         client: honesty::client_report(&run, &lanes, cpu_ns, requested_rps),
         ignore_eos,
+        fresh_prompts: fresh_prompts(plugins, plan)?,
         unsent: count - run.requests.len(),
         skipped,
         probes,
@@ -213,12 +221,14 @@ pub(super) fn control(plan: &ServePlan, authorization: Option<&str>) -> Result<C
     Control::new(&plan.target.base_url, headers, plan.target.insecure).map_err(Fault::user)
 }
 
-/// Loads the run's tokenizer, whose name is the model's `id` unless the plan has
+/// Takes the run's tokenizer out of `tokenizers`, loading it if it is not there; its name is the model's `id` unless the plan has
 /// one, on whatever thread the result is called; none if the run does without.
 pub(super) fn load_tokenizer(
     plan: &ServePlan,
     id: &str,
-) -> impl FnOnce() -> Result<Option<Tokenizer>, Fault> + Send + 'static {
+    tokenizers: &Arc<Tokenizers>,
+) -> impl FnOnce() -> Result<Option<Arc<Tokenizer>>, Fault> + Send + 'static {
+    let tokenizers = Arc::clone(tokenizers);
     let TokenizerPlan { name, mode, skip, .. } = plan.tokenizer.clone();
     let name = name.unwrap_or_else(|| id.to_owned());
     let slow_allowed = plan.compat == Compat::V012;
@@ -227,7 +237,7 @@ pub(super) fn load_tokenizer(
             return Ok(None);
         }
         let mode = tokenizer::Mode::parse(&mode, slow_allowed).map_err(Fault::user)?;
-        Tokenizer::load(&name, mode, &Hub::from_env()).map(Some).map_err(Fault::user)
+        tokenizers.load(&name, mode).map(Some).map_err(Fault::user)
     }
 }
 
@@ -241,6 +251,19 @@ pub(super) fn dataset_says(plugins: &Plugins, plan: &ServePlan, keyword: &str) -
     let offer = plugins.offer(Role::Dataset, &plan.dataset.name)?.offer;
     let said = offer.config_schema.get(keyword).and_then(Value::as_bool).unwrap_or(false);
     Ok(said && (keyword != "x-ignore-eos" || IGNORE_EOS_BACKENDS.contains(&plan.backend.name.as_str())))
+}
+
+/// Whether the dataset says that no prompt repeats another, and no option that
+/// gives prompts a common beginning is set.
+fn fresh_prompts(plugins: &Plugins, plan: &ServePlan) -> Result<bool, Fault> {
+    let offer = plugins.offer(Role::Dataset, &plan.dataset.name)?.offer;
+    let says = |schema: &Value, keyword: &str| schema.get(keyword) == Some(&Value::Bool(true));
+    let properties = offer.config_schema.get("properties").and_then(Value::as_object).into_iter().flatten();
+    let shares = properties.filter(|(_, property)| says(property, "x-shared-prefix")).any(|(key, _)| {
+        plan.dataset.config.get(key).and_then(Value::as_f64).is_some_and(|length| length > 0.0)
+    });
+    let fresh = offer.config_schema.get("x-fresh-prompts") == Some(&Value::Bool(true));
+    Ok(fresh && !shares)
 }
 
 pub(super) fn backend_args(plan: &ServePlan, ignore_eos: bool) -> BackendArgs {

@@ -26,6 +26,7 @@ use crate::extract::RequestMeta;
 use crate::fault::{EXIT_INTERRUPTED, EXIT_OK, EXIT_TARGET, Fault};
 use crate::plugin::Plugins;
 use crate::record::{RequestRecord, RunRecord};
+use crate::tokenizer::Tokenizers;
 
 /// Carries out `vbench throughput` and gives its exit code.
 ///
@@ -44,7 +45,7 @@ pub fn throughput(
     let authorization = api_key().map(|key| format!("Bearer {key}"));
     let control = control(plan, authorization.as_deref())?;
     let model = Model::find(plan, &control, screen)?;
-    let tokenizer = load_tokenizer(plan, &model.id)()?.map(Arc::new);
+    let tokenizer = load_tokenizer(plan, &model.id, &Arc::new(Tokenizers::default()))()?;
     let mut bench = Bench::start(plan, plugins, backend_args(plan, true), authorization, Arc::clone(stop))?;
     let mut sampled = sample(plan, plugins, tokenizer.as_ref(), screen)?;
     if let Some(tokenizer) = tokenizer.as_ref().filter(|_| plan.prompt_token_ids) {

@@ -11,8 +11,8 @@
 //!   the model that nearly all language models have.
 //! - `model`: [`Tokenizer`] itself; `batch` spreads its work over the cores,
 //!   `clean_up` is a part of decoding.
+//! - `shared`: tokenizers that several runs of a process use.
 //! - `template`, `python_json`: chat templates.
-//! - [`synthetic`]: tokenizers made from a seed, for benchmarks and tests.
 //!
 //! It depends on [`crate::clock`] only (a template may ask for the time).
 
@@ -26,8 +26,8 @@ mod mode;
 mod model;
 mod pipeline;
 mod python_json;
+mod shared;
 mod source;
-pub mod synthetic;
 mod template;
 mod token_ids;
 mod tokenizer_json;
@@ -37,6 +37,7 @@ pub use error::Error;
 pub use hub::Hub;
 pub use mode::Mode;
 pub use model::{Info, Round, Tokenizer};
+pub use shared::Tokenizers;
 pub use source::Source;
 pub use template::Chat;
 pub use tokens::TokenLists;

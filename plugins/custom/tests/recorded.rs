@@ -1,12 +1,9 @@
 //! The dataset against what the reference client sampled.
 
-use std::collections::HashMap;
-
 use serde_json::{Value, json};
 use vbench_plugin::log::Level;
 use vbench_plugin::prelude::*;
-use vbench_plugin::testing::{DatasetArgs, Host, HostTokenizer};
-use vbench_plugin::tokenizer::Info;
+use vbench_plugin::testing::{ChatMl, DatasetArgs, Host, RecordedSample};
 use vbench_plugin_custom::Custom;
 
 #[derive(Deserialize)]
@@ -18,15 +15,7 @@ struct Case {
     output_len: i64,
     disable_shuffle: bool,
     skip_chat_template: bool,
-    samples: Vec<Recorded>,
-}
-
-#[derive(Deserialize)]
-struct Recorded {
-    request_id: String,
-    prompt_len: u64,
-    output_len: i64,
-    prompt: String,
+    samples: Vec<RecordedSample>,
 }
 
 fn rows(file: &str) -> Vec<Value> {
@@ -38,54 +27,13 @@ fn rows(file: &str) -> Vec<Value> {
     serde_json::from_str(text).unwrap()
 }
 
-/// The recorded tokenizers' chat template, and the lengths they gave.
-struct ChatMl(HashMap<String, u64>);
-
-impl HostTokenizer for ChatMl {
-    fn describe(&self) -> Info {
-        Info {
-            name: "chatml".into(),
-            vocab_size: 1,
-            full_vocab_size: 1,
-            special_ids: Vec::new(),
-            added_special_ids: Vec::new(),
-            specials_per_sequence: 0,
-            has_chat_template: true,
-        }
-    }
-
-    fn encode(&self, text: &str, add_special_tokens: bool) -> Vec<u32> {
-        assert!(add_special_tokens, "lengths include special tokens");
-        // Texts that were drawn but not recorded would have no length.
-        vec![0; self.0.get(text).map_or(1, |&length| length as usize)]
-    }
-
-    fn decode(&self, _ids: &[u32], _skip_special_tokens: bool) -> String {
-        unreachable!("the dataset decodes nothing")
-    }
-
-    fn render_chat(
-        &self,
-        messages: &str,
-        _tools: Option<&str>,
-        add_generation_prompt: bool,
-        template_options: Option<&str>,
-    ) -> Result<String> {
-        assert!(add_generation_prompt);
-        let messages: Value = serde_json::from_str(messages).unwrap();
-        let options = template_options.unwrap_or_default();
-        let content = messages[0]["content"].as_str().unwrap();
-        Ok(format!("{options}<|im_start|>user\n{content}<|im_end|>\n<|im_start|>assistant\n"))
-    }
-}
-
 #[test]
 fn samples_are_those_of_the_reference_client() {
     let cases: Vec<Case> = serde_json::from_str(include_str!("fixtures/cases.json")).unwrap();
     assert_eq!(cases.len(), 7);
     for case in cases {
-        let lengths = case.samples.iter().map(|sample| (sample.prompt.clone(), sample.prompt_len)).collect();
-        let host = Host::new().with_tokenizer(ChatMl(lengths)).with_rows("path", rows(&case.file));
+        let tokenizer = ChatMl::new(RecordedSample::lengths(&case.samples));
+        let host = Host::new().with_tokenizer(tokenizer).with_rows("path", rows(&case.file));
         let config = json!({
             "path": "x.jsonl",
             "output_len": case.output_len,
@@ -100,25 +48,14 @@ fn samples_are_those_of_the_reference_client() {
             ..DatasetArgs::default()
         };
         let run = host.run_dataset::<Custom>(&config.to_string(), args).unwrap();
-        assert_eq!(run.samples.len(), case.samples.len(), "{}", case.case);
-        for (sample, recorded) in run.samples.iter().zip(&case.samples) {
-            let turn = &sample.turns[0];
-            let name = format!("{} {}", case.case, recorded.request_id);
-            assert_eq!(sample.id.as_deref(), Some(recorded.request_id.as_str()), "{name}");
-            assert_eq!(turn.prompt, Prompt::Text(recorded.prompt.clone()), "{name}");
-            assert_eq!(
-                (turn.prompt_tokens, turn.output_tokens),
-                (recorded.prompt_len, recorded.output_len),
-                "{name}"
-            );
-        }
+        RecordedSample::assert_drawn(&case.samples, &run.samples, &case.case);
     }
 }
 
 fn run(rows: Vec<Value>, config: Value, compat: Compat) -> Result<testing::DatasetRun> {
     let args = DatasetArgs { count: 0, compat, backend: "openai-chat".into(), ..DatasetArgs::default() };
     Host::new()
-        .with_tokenizer(ChatMl(HashMap::new()))
+        .with_tokenizer(ChatMl::default())
         .with_rows("path", rows)
         .run_dataset::<Custom>(&config.to_string(), args)
 }
@@ -150,7 +87,7 @@ fn template_options_are_passed_on_and_double_templating_is_warned_of() {
     let config = json!({"path": "x.jsonl", "chat_template_kwargs": {"thinking": true}});
     let run = run(vec![json!({"prompt": "a"})], config, Compat::Vbench).unwrap();
     let Prompt::Text(prompt) = &run.samples[0].turns[0].prompt else { panic!("no text") };
-    assert!(prompt.starts_with(r#"{"thinking":true}<|im_start|>user"#));
+    assert!(prompt.ends_with("<|im_start|>assistant\n<think>\n"), "{prompt}");
     assert_eq!(run.messages[0].level, Level::Warn);
 }
 

@@ -1,32 +1,12 @@
 //! The backends against what the reference client sent, and what they refuse.
 
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use vbench_plugin::backend::Body;
 use vbench_plugin::prelude::*;
-use vbench_plugin::testing::{BackendArgs, TestBackend, request};
+use vbench_plugin::testing::{BackendArgs, RecordedRequest, TestBackend, request};
 use vbench_plugin_embeddings::{
     ChatEmbeddings, ClipEmbeddings, Embeddings, InfinityClipEmbeddings, InfinityEmbeddings, Vlm2VecEmbeddings,
 };
-
-#[derive(Deserialize)]
-struct Recorded {
-    case: String,
-    backend: String,
-    extra_body: Value,
-    id: Option<String>,
-    prompt: Value,
-    images: Vec<String>,
-    input_sequences: u32,
-    json: Value,
-}
-
-fn prompt(value: Value) -> Prompt {
-    match value {
-        Value::String(text) => Prompt::Text(text),
-        list => Prompt::Texts(serde_json::from_value(list).unwrap()),
-    }
-}
 
 fn images(urls: &[String]) -> Attachments {
     let mut media: Vec<Media> = urls.iter().map(|url| Media::new(MediaKind::Image, url)).collect();
@@ -66,18 +46,19 @@ fn body(backend: &str, turn: Turn, compat: Compat) -> Result<String> {
 
 #[test]
 fn requests_are_those_of_the_reference_client() {
-    let recorded: Vec<Recorded> = serde_json::from_str(include_str!("fixtures/requests.json")).unwrap();
+    let recorded: Vec<RecordedRequest> =
+        serde_json::from_str(include_str!("fixtures/requests.json")).unwrap();
     assert!(recorded.len() > 20);
-    for recorded in recorded {
-        let turn = Turn::new(prompt(recorded.prompt), 1, 1).with_attachments(images(&recorded.images));
-        let mut request = request(turn);
-        request.id = recorded.id;
-        let extra_body = recorded.extra_body.to_string();
-        let (body, input_sequences) = build(&recorded.backend, &request, &extra_body, Compat::V0_33).unwrap();
-        // As text, so that the order of the fields is compared as well.
-        let body: Value = serde_json::from_str(&body).unwrap();
-        assert_eq!(body.to_string(), recorded.json.to_string(), "{}", recorded.case);
-        assert_eq!(input_sequences, recorded.input_sequences, "{}", recorded.case);
+    for request in recorded {
+        match request.backend.as_str() {
+            "openai-embeddings" => request.assert_written_by::<Embeddings>(),
+            "openai-embeddings-chat" => request.assert_written_by::<ChatEmbeddings>(),
+            "openai-embeddings-clip" => request.assert_written_by::<ClipEmbeddings>(),
+            "openai-embeddings-vlm2vec" => request.assert_written_by::<Vlm2VecEmbeddings>(),
+            "infinity-embeddings" => request.assert_written_by::<InfinityEmbeddings>(),
+            "infinity-embeddings-clip" => request.assert_written_by::<InfinityClipEmbeddings>(),
+            other => panic!("no backend {other}"),
+        }
     }
 }
 

@@ -151,7 +151,7 @@ impl TextSampling<'_> {
                 "the tokenizer has no chat template; send prompts as they are with --skip-chat-template",
             ));
         }
-        if self.cx.backend == "openai-chat" {
+        if self.cx.server_applies_chat_template() {
             log::warn("prompts are written with the chat template and the server will apply it again");
         }
         Ok(())

@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 use vbench_plugin::dataset::Grant;
 use vbench_plugin::prelude::*;
-use vbench_plugin::testing::{DatasetArgs, Host, HostTokenizer};
-use vbench_plugin::tokenizer::Info;
+use vbench_plugin::testing::{ChatMl, DatasetArgs, Host};
 use vbench_plugin_hf::HuggingFace;
 
 #[derive(Deserialize)]
@@ -33,55 +32,6 @@ struct Recorded {
     overrides: Option<String>,
     /// What the prompt is counted by, where it is a chat.
     text: Option<String>,
-}
-
-/// The recorded tokenizer's chat template, and the lengths it gave. A chat with
-/// tools stands for its length by its question and its first tool.
-struct ChatMl(HashMap<String, usize>);
-
-impl HostTokenizer for ChatMl {
-    fn describe(&self) -> Info {
-        Info {
-            name: "chatml".into(),
-            vocab_size: 1,
-            full_vocab_size: 1,
-            special_ids: Vec::new(),
-            added_special_ids: Vec::new(),
-            specials_per_sequence: 0,
-            has_chat_template: true,
-        }
-    }
-
-    fn encode(&self, text: &str, _add_special_tokens: bool) -> Vec<u32> {
-        // What was not recorded was passed over for its length.
-        vec![0; self.0.get(text).copied().unwrap_or(1)]
-    }
-
-    fn decode(&self, _ids: &[u32], _skip_special_tokens: bool) -> String {
-        unreachable!("the dataset decodes nothing")
-    }
-
-    fn render_chat(
-        &self,
-        messages: &str,
-        tools: Option<&str>,
-        add_generation_prompt: bool,
-        template_options: Option<&str>,
-    ) -> Result<String> {
-        assert!(add_generation_prompt && template_options.is_none());
-        let messages: Vec<Map<String, Value>> = serde_json::from_str(messages).unwrap();
-        if let Some(tools) = tools {
-            let tools: Value = serde_json::from_str(tools).unwrap();
-            let name = tools[0]["function"]["name"].as_str().unwrap();
-            return Ok(format!("{} {name}", messages[0]["content"].as_str().unwrap()));
-        }
-        let mut text = String::new();
-        for message in messages {
-            let (role, content) = (message["role"].as_str().unwrap(), message["content"].as_str().unwrap());
-            text += &format!("<|im_start|>{role}\n{content}<|im_end|>\n");
-        }
-        Ok(text + "<|im_start|>assistant\n")
-    }
 }
 
 fn fixtures() -> PathBuf {
@@ -118,7 +68,7 @@ fn samples_are_those_of_the_reference_client() {
             lengths.insert(text.clone(), sample.prompt_len as usize);
         }
         let folder = fixtures().join(&case.folder);
-        let host = with_files(Host::new().with_tokenizer(ChatMl(lengths)), &folder, &folder);
+        let host = with_files(Host::new().with_tokenizer(ChatMl::new(lengths)), &folder, &folder);
         let mut config = case.config;
         if !config.contains_key("blazedit_max_distance") {
             config.insert("blazedit_max_distance".into(), 1.0.into());

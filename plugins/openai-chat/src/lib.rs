@@ -1,4 +1,5 @@
-//! The backend `openai-chat`: chat completions, streamed.
+//! The backend `openai-chat`: chat completions, streamed unless the extra body
+//! says `"stream": false`.
 //!
 //! Fields, their order and the rules by which answers are read are those of the
 //! reference client, vLLM 0.33. Outside of its rules `reasoning_content` counts
@@ -28,6 +29,7 @@ pub struct Chat {
     path: String,
     payload: Payload,
     plan: Plan,
+    streams: bool,
     parse: bool,
     compat: Compat,
 }
@@ -40,20 +42,24 @@ impl Backend for Chat {
     fn open(cx: &BackendContext, config: Config) -> Result<Self> {
         let path = cx.endpoint.as_deref().unwrap_or(PATH);
         openai::check_suffix(path, "OpenAI Chat Completions API", &["chat/completions"])?;
+        let streams = cx.streams();
         let payload = Payload::new()
             .slot("model")
             .slot("messages")
             .slot("max_completion_tokens")
-            .fixed("stream", &true)?
-            .fixed("stream_options", &std::collections::BTreeMap::from([("include_usage", true)]))?
+            .stream_fields(streams)?
             .merge_user_fields(cx)?;
-        let plan = Plan { tokens: token_rules(cx.compat), ..openai::stream_plan(cx.compat) };
-        Ok(Self { path: path.into(), payload, plan, parse: config.parse, compat: cx.compat })
+        let tokens = if streams { token_rules(cx.compat) } else { whole_rules() };
+        let plan = Plan { tokens, ..openai::stream_plan(cx.compat) };
+        Ok(Self { path: path.into(), payload, plan, streams, parse: config.parse, compat: cx.compat })
     }
 
     fn endpoint(&self) -> Result<Endpoint> {
         let plan = (!self.parse).then(|| self.plan.clone());
-        Ok(openai::stream_endpoint(&self.path, plan))
+        Ok(match self.streams {
+            true => openai::stream_endpoint(&self.path, plan),
+            false => openai::whole_endpoint(&self.path, plan),
+        })
     }
 
     fn build(&self, request: &RequestIn) -> Result<RequestOut> {
@@ -69,7 +75,10 @@ impl Backend for Chat {
     }
 
     fn parse(&self, response: &Response) -> Result<Parsed> {
-        Ok(openai::read_stream::<DeltaChoice>(&self.plan, self.compat, response))
+        Ok(match self.streams {
+            true => openai::read_stream::<DeltaChoice>(&self.plan, self.compat, response),
+            false => vbench_plugin::plan::read(&self.plan, response),
+        })
     }
 }
 
@@ -95,6 +104,22 @@ fn token_rules(compat: Compat) -> Vec<TokenRule> {
         rules.push(TokenRule::new(TokenKind::Content, vec![Condition::truthy("/choices")]));
     }
     rules
+}
+
+/// An answer in one piece is one token event, of the kind of what it ends in.
+fn whole_rules() -> Vec<TokenRule> {
+    const CONTENT: &str = "/choices/0/message/content";
+    let says = |kind, field: &str| {
+        TokenRule::new(kind, vec![Condition::truthy(format!("/choices/0/message/{field}"))])
+    };
+    vec![
+        says(TokenKind::Content, "content").with_text(CONTENT),
+        says(TokenKind::ToolCall, "tool_calls"),
+        says(TokenKind::ToolCall, "function_call"),
+        says(TokenKind::Reasoning, "reasoning"),
+        says(TokenKind::Reasoning, "reasoning_content"),
+        TokenRule::new(TokenKind::Content, vec![Condition::present("/choices/0/message")]),
+    ]
 }
 
 /// A choice of an event; [`token_rules`] in code.

@@ -1,77 +1,22 @@
 //! The backend against what the reference client sent and read.
 
 use proptest::prelude::*;
-use serde::Deserialize;
 use serde_json::{Value, json};
-use vbench_plugin::backend::Body;
 use vbench_plugin::prelude::*;
-use vbench_plugin::testing::{BackendArgs, TestBackend, request};
+use vbench_plugin::testing::{BackendArgs, RecordedRequest, RecordedStream, TestBackend};
 use vbench_plugin_openai_chat::Chat;
-
-#[derive(Deserialize)]
-struct Recorded {
-    case: String,
-    sampling: Value,
-    extra_body: Value,
-    ignore_eos: bool,
-    logprobs: Option<i64>,
-    model: String,
-    prompt: Value,
-    media: Vec<(String, String)>,
-    overrides: Option<Value>,
-    output_tokens: i64,
-    json: Value,
-}
 
 #[test]
 fn requests_are_those_of_the_reference_client() {
-    let recorded: Vec<Recorded> = serde_json::from_str(include_str!("fixtures/requests.json")).unwrap();
+    let recorded: Vec<RecordedRequest> =
+        serde_json::from_str(include_str!("fixtures/requests.json")).unwrap();
     assert!(recorded.len() > 6);
-    for recorded in recorded {
-        let args = BackendArgs {
-            sampling: recorded.sampling.to_string(),
-            extra_body: recorded.extra_body.to_string(),
-            ignore_eos: recorded.ignore_eos,
-            logprobs: recorded.logprobs,
-            compat: Compat::V0_33,
-            ..BackendArgs::default()
-        };
-        let backend = TestBackend::<Chat>::open("{}", args).unwrap();
-        let prompt = match &recorded.prompt {
-            Value::String(text) => Prompt::Text(text.clone()),
-            messages => Prompt::Messages(messages["messages"].to_string()),
-        };
-        let medium = |(kind, url): &(String, String)| match kind.as_str() {
-            "image_url" => Media::new(MediaKind::Image, url),
-            "video_url" => Media::new(MediaKind::Video, url),
-            kind => panic!("{kind}"),
-        };
-        let media = recorded.media.iter().map(medium).collect();
-        let turn = Turn::new(prompt, 1, recorded.output_tokens).with_attachments(Attachments::Many(media));
-        let mut request = request(turn);
-        request.model = recorded.model;
-        request.overrides = recorded.overrides.map(|overrides| overrides.to_string());
-        let Body::Bytes(body) = backend.build(&request).unwrap().body else { panic!("not bytes") };
-        // As text, so that the order of the fields is compared as well.
-        let body: Value = serde_json::from_slice(&body).unwrap();
-        assert_eq!(body.to_string(), recorded.json.to_string(), "{}", recorded.case);
+    for request in recorded {
+        request.assert_written_by::<Chat>();
     }
 }
 
-#[derive(Deserialize)]
-struct Stream {
-    name: String,
-    events: Vec<String>,
-    error: String,
-    text: String,
-    token_events: Option<usize>,
-    input_len: u64,
-    output_len: u64,
-    server_queue_s: Option<f64>,
-    server_ttft_s: Option<f64>,
-}
-
-fn streams() -> Vec<Stream> {
+fn streams() -> Vec<RecordedStream> {
     serde_json::from_str(include_str!("fixtures/streams.json")).unwrap()
 }
 
@@ -82,24 +27,7 @@ fn backend(compat: Compat) -> TestBackend<Chat> {
 #[test]
 fn streams_are_read_as_by_the_reference_client() {
     for stream in streams() {
-        let name = &stream.name;
-        let parsed = backend(Compat::V0_33).read(&Response::from_events(&stream.events)).unwrap();
-        let error = parsed.error.as_deref().unwrap_or_default();
-        assert_eq!(error, stream.error, "{name}");
-        if let Some(token_events) = stream.token_events {
-            assert_eq!(parsed.tokens.len(), token_events, "{name}");
-            assert_eq!(parsed.text, stream.text, "{name}");
-        }
-        let usage = parsed.usage.unwrap_or_default();
-        // Without a count the reference client counts the text's tokens.
-        if let Some(output_tokens) = usage.output_tokens.filter(|&count| count > 0 && error.is_empty()) {
-            assert_eq!(output_tokens, stream.output_len, "{name}");
-        }
-        if let Some(prompt_tokens) = usage.prompt_tokens {
-            assert_eq!(prompt_tokens, stream.input_len, "{name}");
-        }
-        assert_eq!(parsed.server_queue_ms.map(|ms| ms / 1000.0), stream.server_queue_s, "{name}");
-        assert_eq!(parsed.server_ttft_ms.map(|ms| ms / 1000.0), stream.server_ttft_s, "{name}");
+        stream.assert_read_by::<Chat>();
     }
 }
 
@@ -211,7 +139,7 @@ proptest! {
 #[test]
 fn parsing_gives_what_the_plan_gives_for_recorded_streams() {
     for stream in streams() {
-        let response = Response::from_events(&stream.events);
+        let response = stream.response();
         let backend = backend(Compat::V0_33);
         assert_eq!(backend.parse(&response).unwrap(), backend.read(&response).unwrap(), "{}", stream.name);
     }

@@ -1,4 +1,5 @@
-//! The backend `openai-responses`: the Responses API, streamed.
+//! The backend `openai-responses`: the Responses API, streamed unless the extra
+//! body says `"stream": false`.
 //!
 //! Fields, their order and the rules by which answers are read are those of the
 //! reference client, vLLM 0.33. Outside of its rules reasoning summaries,
@@ -27,6 +28,7 @@ pub struct Responses {
     path: String,
     payload: Payload,
     plan: Plan,
+    streams: bool,
     compat: Compat,
 }
 
@@ -42,16 +44,21 @@ impl Backend for Responses {
             .slot("model")
             .slot("input")
             .slot("max_output_tokens")
-            .fixed("stream", &true)?
+            .fixed("stream", &cx.streams())?
             .fixed("store", &false)?
             .merge_user_fields(cx)?;
-        Ok(Self { path: path.into(), payload, plan: plan(cx.compat), compat: cx.compat })
+        let streams = cx.streams();
+        let plan = if streams { plan(cx.compat) } else { whole_plan() };
+        Ok(Self { path: path.into(), payload, plan, streams, compat: cx.compat })
     }
 
     /// The reference client reads on after an error, which a plan does not.
     fn endpoint(&self) -> Result<Endpoint> {
         let plan = (!self.compat.is_reference()).then(|| self.plan.clone());
-        Ok(openai::stream_endpoint(&self.path, plan))
+        Ok(match self.streams {
+            true => openai::stream_endpoint(&self.path, plan),
+            false => openai::whole_endpoint(&self.path, plan),
+        })
     }
 
     fn build(&self, request: &RequestIn) -> Result<RequestOut> {
@@ -141,17 +148,7 @@ fn plan(compat: Compat) -> Plan {
         ignore: vec!["[DONE]".into()],
         errors,
         tokens,
-        usage: terminal
-            .iter()
-            .map(|name| UsageRule {
-                when: vec![of_type(name)],
-                on_token_events: false,
-                output_tokens: Some("/response/usage/output_tokens".into()),
-                prompt_tokens: Some("/response/usage/input_tokens".into()),
-                cached_tokens: Some("/response/usage/input_tokens_details/cached_tokens".into()),
-                reasoning_tokens: Some("/response/usage/output_tokens_details/reasoning_tokens".into()),
-            })
-            .collect(),
+        usage: terminal.iter().map(|name| usage(vec![of_type(name)], "/response")).collect(),
         terminal: Some(TerminalRule {
             any: terminal.iter().map(|name| vec![of_type(name)]).collect(),
             missing: "Stream ended without a terminal event.This response will be marked as failed!".into(),
@@ -161,6 +158,48 @@ fn plan(compat: Compat) -> Plan {
         ),
         finish_reason: Some("/response/incomplete_details/reason".into()),
         ..Plan::default()
+    }
+}
+
+/// The plan of an answer in one piece, which is one token event. Its text is that
+/// of the first message, which reasoning may stand before.
+fn whole_plan() -> Plan {
+    let message = |at: usize| {
+        let is_message = Condition::equals(format!("/output/{at}/type"), "\"message\"");
+        TokenRule::new(TokenKind::Content, vec![is_message]).with_text(format!("/output/{at}/content/0/text"))
+    };
+    let output = |kind, name: &str| {
+        TokenRule::new(kind, vec![Condition::equals("/output/0/type", format!("\"{name}\""))])
+    };
+    Plan {
+        errors: vec![
+            ErrorRule::new(vec![Condition::truthy("/error/message")], "/error/message"),
+            ErrorRule::new(vec![Condition::truthy("/error")], "/error"),
+        ],
+        tokens: vec![
+            message(0),
+            message(1),
+            message(2),
+            output(TokenKind::ToolCall, "function_call"),
+            output(TokenKind::Reasoning, "reasoning"),
+        ],
+        usage: vec![usage(Vec::new(), "")],
+        no_token: Some("the response has no output".into()),
+        finish_reason: Some("/incomplete_details/reason".into()),
+        ..Plan::default()
+    }
+}
+
+/// Counts of the response that stands at `pointer`.
+fn usage(when: Vec<Condition>, pointer: &str) -> UsageRule {
+    let at = |field: &str| Some(format!("{pointer}/usage/{field}"));
+    UsageRule {
+        when,
+        on_token_events: true,
+        output_tokens: at("output_tokens"),
+        prompt_tokens: at("input_tokens"),
+        cached_tokens: at("input_tokens_details/cached_tokens"),
+        reasoning_tokens: at("output_tokens_details/reasoning_tokens"),
     }
 }
 

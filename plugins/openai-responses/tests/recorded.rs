@@ -1,32 +1,10 @@
 //! The backend against what the reference client sent and read.
 
-use serde::Deserialize;
 use serde_json::Value;
 use vbench_plugin::backend::Body;
 use vbench_plugin::prelude::*;
-use vbench_plugin::testing::{BackendArgs, TestBackend, request};
+use vbench_plugin::testing::{BackendArgs, RecordedRequest, RecordedStream, TestBackend, request};
 use vbench_plugin_openai_responses::Responses;
-
-#[derive(Deserialize)]
-struct Recorded {
-    case: String,
-    sampling: Value,
-    ignore_eos: bool,
-    prompt: Value,
-    output_tokens: i64,
-    json: Value,
-}
-
-#[derive(Deserialize)]
-struct Stream {
-    name: String,
-    events: Vec<String>,
-    error: String,
-    text: String,
-    token_events: usize,
-    input_len: u64,
-    output_len: u64,
-}
 
 fn backend(compat: Compat) -> TestBackend<Responses> {
     TestBackend::open("{}", BackendArgs { compat, ..BackendArgs::default() }).unwrap()
@@ -38,45 +16,20 @@ fn read(compat: Compat, events: &[&str]) -> Parsed {
 
 #[test]
 fn requests_are_those_of_the_reference_client() {
-    let recorded: Vec<Recorded> = serde_json::from_str(include_str!("fixtures/requests.json")).unwrap();
+    let recorded: Vec<RecordedRequest> =
+        serde_json::from_str(include_str!("fixtures/requests.json")).unwrap();
     assert!(recorded.len() > 5);
-    for recorded in recorded {
-        let args = BackendArgs {
-            sampling: recorded.sampling.to_string(),
-            ignore_eos: recorded.ignore_eos,
-            compat: Compat::V0_33,
-            ..BackendArgs::default()
-        };
-        let backend = TestBackend::<Responses>::open("{}", args).unwrap();
-        let prompt = match recorded.prompt {
-            Value::String(text) => Prompt::Text(text),
-            parts => Prompt::Parts(parts.to_string()),
-        };
-        let request = request(Turn::new(prompt, 1, recorded.output_tokens));
-        let Body::Bytes(body) = backend.build(&request).unwrap().body else { panic!("not bytes") };
-        // As text, so that the order of the fields is compared as well.
-        let body: Value = serde_json::from_slice(&body).unwrap();
-        assert_eq!(body.to_string(), recorded.json.to_string(), "{}", recorded.case);
+    for request in recorded {
+        request.assert_written_by::<Responses>();
     }
 }
 
 #[test]
 fn streams_are_read_as_by_the_reference_client() {
-    let streams: Vec<Stream> = serde_json::from_str(include_str!("fixtures/streams.json")).unwrap();
+    let streams: Vec<RecordedStream> = serde_json::from_str(include_str!("fixtures/streams.json")).unwrap();
     assert!(streams.len() > 15);
     for stream in streams {
-        let name = &stream.name;
-        let parsed = backend(Compat::V0_33).read(&Response::from_events(&stream.events)).unwrap();
-        assert_eq!(parsed.error.as_deref().unwrap_or_default(), stream.error, "{name}");
-        assert_eq!((parsed.tokens.len(), &parsed.text), (stream.token_events, &stream.text), "{name}");
-        let usage = parsed.usage.unwrap_or_default();
-        if let Some(output_tokens) = usage.output_tokens.filter(|&count| count > 0 && stream.error.is_empty())
-        {
-            assert_eq!(output_tokens, stream.output_len, "{name}");
-        }
-        if let Some(prompt_tokens) = usage.prompt_tokens {
-            assert_eq!(prompt_tokens, stream.input_len, "{name}");
-        }
+        stream.assert_read_by::<Responses>();
     }
 }
 

@@ -1,5 +1,5 @@
 //! The backend `openai`, also called `vllm`: completions with a prompt of text
-//! or tokens, streamed.
+//! or tokens, streamed unless the extra body says `"stream": false`.
 //!
 //! Fields, their order and the rules by which answers are read are those of the
 //! reference client, vLLM 0.33. Outside of its rules an error inside a stream
@@ -28,6 +28,7 @@ pub struct Completions {
     path: String,
     payload: Payload,
     plan: Plan,
+    streams: bool,
     parse: bool,
     compat: Compat,
 }
@@ -41,22 +42,25 @@ impl Backend for Completions {
     fn open(cx: &BackendContext, config: Config) -> Result<Self> {
         let path = cx.endpoint.as_deref().unwrap_or(PATH);
         openai::check_suffix(path, "OpenAI Completions API", &["completions"])?;
+        let streams = cx.streams();
         let payload = Payload::new()
             .slot("model")
             .slot("prompt")
             .fixed("repetition_penalty", &1.0)?
             .slot("max_tokens")
             .fixed("logprobs", &cx.logprobs)?
-            .fixed("stream", &true)?
-            .fixed("stream_options", &std::collections::BTreeMap::from([("include_usage", true)]))?
+            .stream_fields(streams)?
             .merge_user_fields(cx)?;
         let plan = Plan { tokens: token_rules(), ..openai::stream_plan(cx.compat) };
-        Ok(Self { path: path.into(), payload, plan, parse: config.parse, compat: cx.compat })
+        Ok(Self { path: path.into(), payload, plan, streams, parse: config.parse, compat: cx.compat })
     }
 
     fn endpoint(&self) -> Result<Endpoint> {
         let plan = (!self.parse).then(|| self.plan.clone());
-        Ok(openai::stream_endpoint(&self.path, plan))
+        Ok(match self.streams {
+            true => openai::stream_endpoint(&self.path, plan),
+            false => openai::whole_endpoint(&self.path, plan),
+        })
     }
 
     fn build(&self, request: &RequestIn) -> Result<RequestOut> {

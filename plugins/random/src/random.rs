@@ -9,10 +9,11 @@ use crate::range_ratio::RangeRatio;
 use crate::sampling::Sampling;
 
 /// Options of the dataset. The answers to random prompts end anywhere, so the
-/// schema asks for `ignore_eos` where the backend knows it.
+/// schema asks for `ignore_eos` where the backend knows it; no prompt repeats
+/// another, so a prefix cache should find nothing.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("x-ignore-eos" = true, "x-align-prompts" = true))]
+#[schemars(extend("x-ignore-eos" = true, "x-align-prompts" = true, "x-fresh-prompts" = true))]
 pub struct Config {
     /// Tokens of a prompt, those included that the tokenizer adds; the prefix comes on top.
     #[serde(default = "input_len")]
@@ -27,7 +28,7 @@ pub struct Config {
     range_ratio: RangeRatio,
     /// Tokens that all prompts begin with, on top of the input length.
     #[serde(default)]
-    #[schemars(range(min = 0))]
+    #[schemars(range(min = 0), extend("x-shared-prefix" = true))]
     prefix_len: i64,
     /// Prompts in a request, for embeddings.
     #[serde(default = "batch_size")]
@@ -35,7 +36,7 @@ pub struct Config {
     batch_size: i64,
     /// Older name of the prefix length.
     #[serde(default)]
-    #[schemars(range(min = 0), extend("x-flag" = "common-prefix-len"))]
+    #[schemars(range(min = 0), extend("x-flag" = "common-prefix-len", "x-shared-prefix" = true))]
     common_prefix_len: Option<i64>,
     /// How prompts are made: serial, those of vLLM 0.33; or parallel, others, sooner, on all cores.
     #[serde(default)]

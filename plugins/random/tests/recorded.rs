@@ -322,7 +322,8 @@ fn the_schema_has_the_flags_of_the_reference_client() {
             "sampling"
         ]
     );
-    assert_eq!(schema["x-ignore-eos"], true);
+    assert_eq!((&schema["x-ignore-eos"], &schema["x-fresh-prompts"]), (&json!(true), &json!(true)));
+    assert_eq!(schema["properties"]["prefix_len"]["x-shared-prefix"], true);
     assert_eq!(schema["properties"]["input_len"]["x-general-flag"], "input-len");
     assert_eq!(schema["properties"]["output_len"]["x-general-flag"], "output-len");
     assert_eq!(schema["properties"]["range_ratio"]["default"], 0.0);

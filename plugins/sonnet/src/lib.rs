@@ -173,7 +173,8 @@ impl Dataset for Sonnet {
                 }
                 self.rejected = 0;
                 // The server of a chat writes the template itself.
-                let text = if self.cx.backend == "openai-chat" { prompt.raw } else { prompt.templated };
+                let raw = self.cx.server_applies_chat_template();
+                let text = if raw { prompt.raw } else { prompt.templated };
                 let turn = Turn::text(text, u64::from(prompt.tokens), self.config.output_len);
                 samples.push(Sample::new(turn).with_id(self.cx.request_id(self.made)));
                 self.made += 1;

@@ -1,12 +1,9 @@
 //! The datasets against what the reference client sampled.
 
-use std::collections::HashMap;
-
 use serde_json::{Value, json};
 use vbench_plugin::generators::PythonRandom;
 use vbench_plugin::prelude::*;
-use vbench_plugin::testing::{DatasetArgs, DatasetRun, Host, HostTokenizer};
-use vbench_plugin::tokenizer::Info;
+use vbench_plugin::testing::{ChatMl, DatasetArgs, DatasetRun, Host, RecordedSample};
 use vbench_plugin_spec_bench::{SpecBench, SpeedBench};
 
 #[derive(Deserialize)]
@@ -16,66 +13,16 @@ struct Case {
     count: i64,
     seed: u64,
     config: Value,
-    samples: Vec<Recorded>,
-}
-
-#[derive(Deserialize)]
-struct Recorded {
-    request_id: String,
-    prompt_len: u64,
-    output_len: i64,
-    prompt: String,
-}
-
-/// The recorded tokenizers' chat template, and the lengths they gave.
-struct ChatMl(HashMap<String, u64>);
-
-impl HostTokenizer for ChatMl {
-    fn describe(&self) -> Info {
-        Info {
-            name: "chatml".into(),
-            vocab_size: 1,
-            full_vocab_size: 1,
-            special_ids: Vec::new(),
-            added_special_ids: Vec::new(),
-            specials_per_sequence: 0,
-            has_chat_template: true,
-        }
-    }
-
-    fn encode(&self, text: &str, add_special_tokens: bool) -> Vec<u32> {
-        assert!(add_special_tokens, "lengths include special tokens");
-        // Texts that were drawn but not recorded would have no length.
-        vec![0; self.0.get(text).map_or(1, |&length| length as usize)]
-    }
-
-    fn decode(&self, _ids: &[u32], _skip_special_tokens: bool) -> String {
-        unreachable!("the datasets decode nothing")
-    }
-
-    fn render_chat(
-        &self,
-        messages: &str,
-        _tools: Option<&str>,
-        add_generation_prompt: bool,
-        template_options: Option<&str>,
-    ) -> Result<String> {
-        assert!(add_generation_prompt);
-        let messages: Value = serde_json::from_str(messages).unwrap();
-        let content = messages[0]["content"].as_str().unwrap();
-        let options: Value = serde_json::from_str(template_options.unwrap_or("null")).unwrap();
-        let thinking = if options["thinking"] == true { "<think>\n" } else { "" };
-        Ok(format!("<|im_start|>user\n{content}<|im_end|>\n<|im_start|>assistant\n{thinking}"))
-    }
+    samples: Vec<RecordedSample>,
 }
 
 fn rows(json: &str) -> Vec<Value> {
     serde_json::from_str(json).unwrap()
 }
 
-fn host(lengths: HashMap<String, u64>) -> Host {
+fn host(tokenizer: ChatMl) -> Host {
     Host::new()
-        .with_tokenizer(ChatMl(lengths))
+        .with_tokenizer(tokenizer)
         .with_rows("path", rows(include_str!("fixtures/spec_bench.json")))
         .with_member_rows("path", "qualitative.jsonl", rows(include_str!("fixtures/qualitative.json")))
         .with_member_rows("path", "throughput_1k.jsonl", rows(include_str!("fixtures/throughput_1k.json")))
@@ -94,7 +41,7 @@ fn samples_are_those_of_the_reference_client() {
     let cases: Vec<Case> = serde_json::from_str(include_str!("fixtures/cases.json")).unwrap();
     assert_eq!(cases.len(), 6);
     for case in cases {
-        let lengths = case.samples.iter().map(|sample| (sample.prompt.clone(), sample.prompt_len)).collect();
+        let tokenizer = ChatMl::new(RecordedSample::lengths(&case.samples));
         let args = DatasetArgs {
             seed: case.seed,
             count: case.count,
@@ -102,19 +49,8 @@ fn samples_are_those_of_the_reference_client() {
             compat: Compat::V0_33,
             ..DatasetArgs::default()
         };
-        let run = run(&host(lengths), &case.dataset, case.config, args).unwrap();
-        assert_eq!(run.samples.len(), case.samples.len(), "{}", case.case);
-        for (sample, recorded) in run.samples.iter().zip(&case.samples) {
-            let turn = &sample.turns[0];
-            let name = format!("{} {}", case.case, recorded.request_id);
-            assert_eq!(sample.id.as_deref(), Some(recorded.request_id.as_str()), "{name}");
-            assert_eq!(turn.prompt, Prompt::Text(recorded.prompt.clone()), "{name}");
-            assert_eq!(
-                (turn.prompt_tokens, turn.output_tokens),
-                (recorded.prompt_len, recorded.output_len),
-                "{name}"
-            );
-        }
+        let run = run(&host(tokenizer), &case.dataset, case.config, args).unwrap();
+        RecordedSample::assert_drawn(&case.samples, &run.samples, &case.case);
     }
 }
 
@@ -126,7 +62,7 @@ fn args(count: i64, compat: Compat) -> DatasetArgs {
 /// is left, which knows nothing of the run's seed.
 #[test]
 fn the_order_is_drawn_with_seed_0() {
-    let run = run(&host(HashMap::new()), "spec_bench", json!({}), args(0, Compat::V0_33)).unwrap();
+    let run = run(&host(ChatMl::default()), "spec_bench", json!({}), args(0, Compat::V0_33)).unwrap();
     let mut random = PythonRandom::new(0);
     random.shuffle(&mut vec![(); run.samples.len()]);
     assert_eq!(run.summary.python_random.unwrap().words, random.state().0);
@@ -136,7 +72,7 @@ fn the_order_is_drawn_with_seed_0() {
 #[test]
 fn options_that_the_reference_client_passes_over_count_here() {
     let config = json!({"skip_chat_template": true, "disable_shuffle": true});
-    let host = host(HashMap::new());
+    let host = host(ChatMl::default());
     let first = |compat| {
         let run = run(&host, "spec_bench", config.clone(), args(1, compat)).unwrap();
         let Prompt::Text(prompt) = &run.samples[0].turns[0].prompt else { panic!("no text") };
@@ -150,12 +86,12 @@ fn options_that_the_reference_client_passes_over_count_here() {
 fn a_category_without_rows_is_refused() {
     for dataset in ["spec_bench", "speed_bench"] {
         let config = json!({"category": "cooking"});
-        let error = run(&host(HashMap::new()), dataset, config, args(3, Compat::V0_33)).unwrap_err();
+        let error = run(&host(ChatMl::default()), dataset, config, args(3, Compat::V0_33)).unwrap_err();
         assert_eq!(error.config_key.as_deref(), Some("category"));
     }
     // Texts that all look like numbers are numbers to a data frame.
     let numbered = vec![json!({"category": "1", "turns": ["a"]}), json!({"category": "2", "turns": ["b"]})];
-    let host = Host::new().with_tokenizer(ChatMl(HashMap::new())).with_rows("path", numbered);
+    let host = Host::new().with_tokenizer(ChatMl::default()).with_rows("path", numbered);
     let asked = |compat| run(&host, "spec_bench", json!({"category": "1"}), args(0, compat));
     assert!(asked(Compat::V0_33).is_err());
     assert_eq!(asked(Compat::Vbench).unwrap().samples.len(), 1);
@@ -166,14 +102,14 @@ fn bad_rows_and_files_that_are_not_there_are_named() {
     for row in
         [json!({"turns": []}), json!({"turns": "a"}), json!({"turns": [["a"]]}), json!({"prompt": "a"})]
     {
-        let host = Host::new().with_tokenizer(ChatMl(HashMap::new())).with_rows("path", vec![row]);
+        let host = Host::new().with_tokenizer(ChatMl::default()).with_rows("path", vec![row]);
         let error = run(&host, "spec_bench", json!({}), args(1, Compat::V0_33)).unwrap_err();
         let location = error.location.unwrap();
         assert_eq!((location.row, location.column.as_deref()), (Some(1), Some("turns")));
     }
     let config = json!({"dataset_subset": "throughput_8k"});
-    assert!(run(&host(HashMap::new()), "speed_bench", config, args(1, Compat::V0_33)).is_err());
-    let without = host(HashMap::new()).without_tokenizer();
+    assert!(run(&host(ChatMl::default()), "speed_bench", config, args(1, Compat::V0_33)).is_err());
+    let without = host(ChatMl::default()).without_tokenizer();
     let error = run(&without, "speed_bench", json!({}), args(1, Compat::V0_33)).unwrap_err();
     assert!(error.message.contains("needs a tokenizer"));
 }

@@ -77,6 +77,13 @@ impl BackendContext {
             compat: Compat::from_name(&args.compat)?,
         })
     }
+
+    /// Whether answers are to be streamed: yes, unless the extra body says
+    /// `"stream": false`. The reference client reads a stream in any case.
+    pub fn streams(&self) -> bool {
+        let said = self.extra_body.get("stream").map(|value| value.get().trim());
+        self.compat.is_reference() || said != Some("false")
+    }
 }
 
 /// Reads a JSON object; `what` names it in the error.

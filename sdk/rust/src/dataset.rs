@@ -104,7 +104,8 @@ pub struct DatasetContext {
     pub count: i64,
     /// Request ids are this and a number (`--request-id-prefix`).
     pub request_id_prefix: String,
-    /// Name of the backend that will write the samples.
+    /// Name of the backend that will write the samples. See
+    /// [`Self::server_applies_chat_template`].
     pub backend: String,
     /// Whose rules hold.
     pub compat: Compat,
@@ -113,6 +114,13 @@ pub struct DatasetContext {
 }
 
 impl DatasetContext {
+    /// Whether the backend's server turns chats into prompts itself, so that a
+    /// prompt that is written with a chat template gets it twice. Only built-in
+    /// backends are known.
+    pub fn server_applies_chat_template(&self) -> bool {
+        ["openai-chat", "openai-responses", "anthropic-messages", "ollama"].contains(&self.backend.as_str())
+    }
+
     fn new(args: &OpenArgs) -> Result<Self> {
         Ok(Self {
             name: args.name.clone(),

@@ -36,6 +36,7 @@ pub mod dataset;
 pub mod description;
 mod error;
 mod export;
+pub mod limit;
 pub mod log;
 pub mod openai;
 pub mod plan;

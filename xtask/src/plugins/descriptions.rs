@@ -7,7 +7,7 @@ macro_rules! plugins {
     ($($folder:literal => $plugin:ident),* $(,)?) => {
         /// The description of a plugin: the fields of the contract's
         /// `description` with underscores, the schema of options as an object.
-        pub(super) fn describe(folder: &str) -> Option<Value> {
+        pub fn describe(folder: &str) -> Option<Value> {
             $(
                 if folder == $folder {
                     return Some(description!($plugin::describe()));
@@ -50,10 +50,15 @@ macro_rules! description {
 }
 
 plugins! {
+    "anthropic-messages" => vbench_plugin_anthropic_messages,
+    "composite" => vbench_plugin_composite,
     "custom" => vbench_plugin_custom,
     "embeddings" => vbench_plugin_embeddings,
+    "generate" => vbench_plugin_generate,
     "goodput" => vbench_plugin_goodput,
     "hf" => vbench_plugin_hf,
+    "ollama" => vbench_plugin_ollama,
+    "mlperf-server" => vbench_plugin_mlperf_server,
     "openai" => vbench_plugin_openai,
     "openai-chat" => vbench_plugin_openai_chat,
     "openai-responses" => vbench_plugin_openai_responses,
@@ -62,6 +67,7 @@ plugins! {
     "sharegpt" => vbench_plugin_sharegpt,
     "sonnet" => vbench_plugin_sonnet,
     "spec-bench" => vbench_plugin_spec_bench,
+    "template" => vbench_plugin_template,
     "threshold" => vbench_plugin_threshold,
     "traces" => vbench_plugin_traces,
 }

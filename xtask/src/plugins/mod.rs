@@ -17,6 +17,8 @@ use anyhow::{Context, Result, bail};
 use crate::toolchain::{self, Way};
 use crate::workspace::{Workspace, run};
 
+pub use descriptions::describe;
+
 /// The profile of the root `Cargo.toml`.
 const PROFILE: &str = "plugin";
 

@@ -437,7 +437,7 @@ fn typical_errors() {
         &["--save-result=yes"],
         &["--goodput"],
         &["--top"],
-        &["--plot-timeline"],
+        &["--probe-request-rate", "1"],
         &["--hf-name", "x"],
         &["--dataset-name", "hf"],
         &["--dataset-name", "nonsense"],

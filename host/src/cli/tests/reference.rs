@@ -30,6 +30,7 @@ const REFUSED: &[&str] = &[
     "be-negative-decimal-word",
     "metrics-bad-concurrency",
     "out-h-config-yaml",
+    "out-timeline-bad-thresholds",
     "random-dataset-path",
     "sched-ramp-exp-zero",
     "sched-ramp-with-rate",

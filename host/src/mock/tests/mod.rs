@@ -1,5 +1,6 @@
 //! The server through real sockets.
 
+mod apis;
 mod batching;
 mod endpoints;
 mod failures;

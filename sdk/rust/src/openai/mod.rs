@@ -45,6 +45,11 @@ pub fn stream_endpoint(path: &str, plan: Option<Plan>) -> Endpoint {
     }
 }
 
+/// The endpoint of the same API without a stream: JSON in, JSON out.
+pub fn whole_endpoint(path: &str, plan: Option<Plan>) -> Endpoint {
+    Endpoint { framing: Framing::WholeBody, ..stream_endpoint(path, plan) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,6 @@
 //! Bodies with a fixed order of fields, some of which differ by request.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use indexmap::IndexMap;
@@ -52,6 +53,21 @@ impl Payload {
         let value = to_raw_value(value).map_err(|error| Error::internal(format!("`{key}`: {error}")))?;
         self.fields.insert(key.into(), Field::Fixed(value));
         Ok(self)
+    }
+
+    /// Adds what asks for a stream with counts at its end, or for none.
+    pub fn stream_fields(self, streams: bool) -> Result<Self> {
+        let this = self.fixed("stream", &streams)?;
+        match streams {
+            true => this.fixed("stream_options", &BTreeMap::from([("include_usage", true)])),
+            false => Ok(this),
+        }
+    }
+
+    /// Adds fields with values that never change, in their order.
+    pub fn fixed_fields(mut self, fields: &RawObject) -> Self {
+        self.merge(fields);
+        self
     }
 
     /// Merges what every generation request takes from the user: `ignore_eos`

@@ -47,7 +47,7 @@ impl PromptRows {
                 "the tokenizer has no chat template; send prompts as they are with --skip-chat-template",
             ));
         }
-        if cx.backend == "openai-chat" {
+        if cx.server_applies_chat_template() {
             log::warn(
                 "prompts are written with the chat template and the server will apply it again; \
                  --skip-chat-template avoids that",

@@ -3,12 +3,15 @@
 //! In native code the host's functions ([`tokenizer`](crate::tokenizer),
 //! [`table`](crate::table), [`log`](crate::log)) go to the [`Host`] of the
 //! thread: a tokenizer, tables from rows in memory, and a list of messages.
+//! `Recorded…` holds a plugin against what another client did.
 
 pub(crate) mod host;
+mod recorded;
 mod run_data;
 mod tokenizer;
 
 pub use host::{Host, Message};
+pub use recorded::{ChatMl, RecordedRequest, RecordedSample, RecordedStream};
 pub use run_data::RunData;
 pub use tokenizer::{ByteTokenizer, HostTokenizer};
 

@@ -1,0 +1,537 @@
+//! From runs to what a figure shows: facets, curves, points. Pure.
+
+use std::path::Path;
+
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use super::axis::{Scale, shows};
+use super::error::PlotError;
+use super::results::{Results, Run, columns, number};
+use crate::report::python_repr::python_repr;
+
+/// Keys by which runs are grouped, and what is plotted.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Selection {
+    /// A row of facets for each combination of these.
+    pub row_by: Vec<String>,
+    /// A column of facets for each combination of these.
+    pub col_by: Vec<String>,
+    /// A curve for each combination of these.
+    pub curve_by: Vec<String>,
+    /// Along the horizontal axis.
+    pub var_x: String,
+    /// Along the vertical axis.
+    pub var_y: String,
+    /// How the horizontal axis is scaled.
+    pub scale_x: Scale,
+    /// How the vertical axis is scaled.
+    pub scale_y: Scale,
+    /// Show the standard deviation.
+    pub error_bars: bool,
+    /// Take repetitions of one point of a sweep for one point of the curve,
+    /// also if their `x` was measured and so differs a little.
+    pub merge_repetitions: bool,
+}
+
+/// A combination of values: keys with their texts.
+pub type Group = Vec<(String, String)>;
+
+/// What a figure shows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Chart {
+    /// Values of the rows' keys; one empty group without keys.
+    pub rows: Vec<Group>,
+    /// Values of the columns' keys; one empty group without keys.
+    pub cols: Vec<Group>,
+    /// What tells curves apart.
+    pub sections: Vec<Section>,
+    /// Names along the horizontal axis, if its values are no numbers.
+    pub x_names: Option<Vec<String>>,
+    /// All curves.
+    pub curves: Vec<Curve>,
+    /// Runs that are not shown since a value has no place on its axis.
+    pub left_out: usize,
+}
+
+/// A part of the legend.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Section {
+    /// The key; several are joined by line breaks.
+    pub key: String,
+    /// Its values, in order.
+    pub levels: Vec<String>,
+    /// Whether the values are numbers.
+    pub ordered: bool,
+}
+
+/// A line in a facet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Curve {
+    /// The facet's row.
+    pub row: usize,
+    /// The facet's column.
+    pub col: usize,
+    /// Its level in each section.
+    pub levels: Vec<usize>,
+    /// Ascending in `x`.
+    pub points: Vec<Point>,
+}
+
+/// The runs of one `x`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Point {
+    /// Along the horizontal axis; a place in [`Chart::x_names`] if there are names.
+    pub x: f64,
+    /// Mean along the vertical axis.
+    pub y: f64,
+    /// Sample standard deviation of `y`; none for a single run.
+    pub sd: Option<f64>,
+    /// How many runs.
+    pub runs: usize,
+}
+
+/// More keys than this share one section.
+const MOST_SECTIONS: usize = 3;
+
+/// A value as Python's `str` writes it.
+pub fn text_of(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        value => python_repr(value),
+    }
+}
+
+/// The texts of a run's values.
+///
+/// # Errors
+/// The run lacks a key.
+pub fn group_of(run: &Run, keys: &[String], option: &'static str, path: &Path) -> Result<Group, PlotError> {
+    keys.iter()
+        .map(|key| match run.fields.get(key) {
+            Some(value) => Ok((key.clone(), text_of(value))),
+            None => Err(PlotError::MissingInRun { option, key: key.clone(), path: path.to_owned() }),
+        })
+        .collect()
+}
+
+/// Puts runs of equal groups together; groups are in the order of their first run.
+///
+/// # Errors
+/// A run lacks a key.
+pub fn group_by<'a>(
+    results: &Results,
+    runs: impl IntoIterator<Item = &'a Run>,
+    keys: &[String],
+    option: &'static str,
+) -> Result<IndexMap<Group, Vec<&'a Run>>, PlotError> {
+    let mut groups: IndexMap<Group, Vec<&Run>> = IndexMap::new();
+    for run in runs {
+        groups.entry(group_of(run, keys, option, results.file(run))?).or_default().push(run);
+    }
+    Ok(groups)
+}
+
+/// Makes sure that every run has all keys of the selection somewhere.
+///
+/// # Errors
+/// A key that no run has, with all that there are.
+pub fn check_keys<'a>(
+    runs: &[&Run],
+    keys: impl IntoIterator<Item = (&'static str, &'a str)>,
+) -> Result<(), PlotError> {
+    let there = columns(runs.iter().copied());
+    for (option, key) in keys {
+        if !there.contains(key) {
+            let available = there.iter().copied().collect::<Vec<_>>().join(", ");
+            return Err(PlotError::UnknownKey { option, key: key.to_owned(), available });
+        }
+    }
+    Ok(())
+}
+
+impl Selection {
+    /// All keys with the options that name them.
+    pub fn keys(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let lists = [("--row-by", &self.row_by), ("--col-by", &self.col_by), ("--curve-by", &self.curve_by)];
+        [("--var-x", self.var_x.as_str()), ("--var-y", self.var_y.as_str())].into_iter().chain(
+            lists.into_iter().flat_map(|(option, keys)| keys.iter().map(move |key| (option, key.as_str()))),
+        )
+    }
+
+    /// Sorts runs into facets and curves.
+    ///
+    /// # Errors
+    /// A value along the vertical axis that is no number, or names on a logarithmic axis.
+    pub fn chart(&self, results: &Results, runs: &[&Run]) -> Result<Chart, PlotError> {
+        let rows = levels(runs, &self.row_by);
+        let cols = levels(runs, &self.col_by);
+        let section_keys: Vec<&[String]> = match self.curve_by.len() {
+            0 => Vec::new(),
+            n if n <= MOST_SECTIONS => self.curve_by.chunks(1).collect(),
+            _ => vec![self.curve_by.as_slice()],
+        };
+        let section_levels: Vec<Levels> = section_keys.iter().map(|keys| levels(runs, keys)).collect();
+        let x_names = self.x_names(results, runs)?;
+
+        let mut members: IndexMap<(usize, usize, Vec<usize>), Vec<Sample>> = IndexMap::new();
+        let mut left_out = 0;
+        for run in runs {
+            let x = match (&x_names, run.fields.get(&self.var_x)) {
+                (_, None | Some(Value::Null)) => f64::NAN,
+                (Some(names), Some(value)) => {
+                    let text = text_of(value);
+                    names.iter().position(|name| *name == text).map_or(f64::NAN, |at| at as f64)
+                }
+                (None, Some(value)) => number(value).unwrap_or(f64::NAN),
+            };
+            let y = self.y_of(results, run)?;
+            if !shows(self.scale_x, x) || !shows(self.scale_y, y) {
+                left_out += 1;
+                continue;
+            }
+            let place =
+                section_keys.iter().zip(&section_levels).map(|(keys, levels)| levels.place(run, keys));
+            let key = (rows.place(run, &self.row_by), cols.place(run, &self.col_by), place.collect());
+            members.entry(key).or_default().push(Sample { source: run.source, x, y });
+        }
+        let mut curves: Vec<Curve> = members
+            .into_iter()
+            .map(|((row, col, levels), mut samples)| {
+                if self.merge_repetitions && results.file_is_point {
+                    merge_repetitions(&mut samples);
+                }
+                Curve { row, col, levels, points: points(samples) }
+            })
+            .collect();
+        curves.sort_by(|a, b| (a.row, a.col, &a.levels).cmp(&(b.row, b.col, &b.levels)));
+        let sections =
+            section_keys.iter().zip(section_levels).map(|(keys, levels)| levels.section(keys)).collect();
+        Ok(Chart {
+            rows: rows.groups(&self.row_by),
+            cols: cols.groups(&self.col_by),
+            sections,
+            x_names,
+            curves,
+            left_out,
+        })
+    }
+
+    fn y_of(&self, results: &Results, run: &Run) -> Result<f64, PlotError> {
+        match run.fields.get(&self.var_y) {
+            None | Some(Value::Null) => Ok(f64::NAN),
+            Some(value) => number(value).ok_or_else(|| PlotError::NotANumber {
+                option: "--var-y",
+                key: self.var_y.clone(),
+                value: value.to_string(),
+                path: results.file(run).to_owned(),
+            }),
+        }
+    }
+
+    /// The names along the horizontal axis, if one of its values is no number.
+    fn x_names(&self, results: &Results, runs: &[&Run]) -> Result<Option<Vec<String>>, PlotError> {
+        let values = runs.iter().filter_map(|run| Some((*run, run.fields.get(&self.var_x)?)));
+        let mut values = values.filter(|(_, value)| !value.is_null());
+        let Some((run, value)) = values.find(|(_, value)| number(value).is_none()) else { return Ok(None) };
+        if self.scale_x == Scale::Log {
+            return Err(PlotError::NotANumber {
+                option: "--scale-x log",
+                key: self.var_x.clone(),
+                value: value.to_string(),
+                path: results.file(run).to_owned(),
+            });
+        }
+        let names = levels(runs, std::slice::from_ref(&self.var_x));
+        let texts = names.0.into_iter().filter(|combination| !combination[0].is_null());
+        Ok(Some(texts.map(|combination| text_of(&combination[0])).collect()))
+    }
+}
+
+/// The combinations of values that some keys have, in order.
+struct Levels(Vec<Vec<Value>>);
+
+impl Levels {
+    fn place(&self, run: &Run, keys: &[String]) -> usize {
+        let wanted = combination(run, keys);
+        self.0.iter().position(|level| *level == wanted).unwrap_or(0)
+    }
+
+    fn groups(&self, keys: &[String]) -> Vec<Group> {
+        let pairs = |level: &Vec<Value>| keys.iter().cloned().zip(level.iter().map(text_of)).collect();
+        self.0.iter().map(pairs).collect()
+    }
+
+    fn section(&self, keys: &[String]) -> Section {
+        let single = keys.len() == 1;
+        // What is the same on all curves tells none from another.
+        let differs = |at: &usize| self.0.iter().any(|level| level[*at] != self.0[0][*at]);
+        let differing: Vec<usize> = (0..keys.len()).filter(differs).collect();
+        let text = |level: &Vec<Value>| {
+            let pairs = keys
+                .iter()
+                .zip(level)
+                .enumerate()
+                .filter(|(at, _)| differing.is_empty() || differing.contains(at));
+            match level.as_slice() {
+                [value] if single => text_of(value),
+                _ => pairs
+                    .map(|(_, (key, value))| format!("{key}={}", text_of(value)))
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            }
+        };
+        Section {
+            key: if single { keys[0].clone() } else { String::new() },
+            levels: self.0.iter().map(text).collect(),
+            ordered: single && self.0.iter().all(|level| level.iter().all(|value| number(value).is_some())),
+        }
+    }
+}
+
+fn combination(run: &Run, keys: &[String]) -> Vec<Value> {
+    keys.iter().map(|key| run.fields.get(key).cloned().unwrap_or(Value::Null)).collect()
+}
+
+fn levels(runs: &[&Run], keys: &[String]) -> Levels {
+    let mut levels: Vec<Vec<Value>> = Vec::new();
+    let mut seen = std::collections::HashSet::new();
+    for run in runs {
+        let level = combination(run, keys);
+        if seen.insert(level.iter().map(Value::to_string).collect::<Vec<_>>()) {
+            levels.push(level);
+        }
+    }
+    // Stable, so that values without an order stay as they come.
+    levels.sort_by(|a, b| {
+        a.iter().zip(b).map(|(a, b)| order(a, b)).find(|o| o.is_ne()).unwrap_or(std::cmp::Ordering::Equal)
+    });
+    Levels(levels)
+}
+
+/// Missing values first, then truth values, numbers, texts.
+fn order(a: &Value, b: &Value) -> std::cmp::Ordering {
+    let rank = |value: &Value| match value {
+        Value::Null => 0,
+        Value::Bool(_) => 1,
+        value if number(value).is_some() => 2,
+        Value::String(_) => 3,
+        _ => 4,
+    };
+    rank(a).cmp(&rank(b)).then_with(|| match (a, b) {
+        (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
+        (a, b) => match (number(a), number(b)) {
+            (Some(a), Some(b)) => a.total_cmp(&b),
+            _ => natural_order(&text_of(a), &text_of(b)),
+        },
+    })
+}
+
+/// Texts with the numbers in them by their size: `q8` before `q16`.
+fn natural_order(a: &str, b: &str) -> std::cmp::Ordering {
+    let parts = |text: &str| -> Vec<(bool, String)> {
+        let chars: Vec<char> = text.chars().collect();
+        let runs = chars.chunk_by(|a, b| a.is_ascii_digit() == b.is_ascii_digit());
+        runs.map(|run| (run[0].is_ascii_digit(), run.iter().collect())).collect()
+    };
+    let order = |((a_number, a), (b_number, b)): (&(bool, String), &(bool, String))| {
+        if !a_number || !b_number {
+            return a.cmp(b);
+        }
+        let (a, b) = (a.trim_start_matches('0'), b.trim_start_matches('0'));
+        a.len().cmp(&b.len()).then_with(|| a.cmp(b))
+    };
+    let (left, right) = (parts(a), parts(b));
+    let differing = left.iter().zip(&right).map(order).find(|order| order.is_ne());
+    differing.unwrap_or_else(|| left.len().cmp(&right.len())).then_with(|| a.cmp(b))
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Sample {
+    source: usize,
+    x: f64,
+    y: f64,
+}
+
+/// Gives all runs of one file the mean of their `x`.
+fn merge_repetitions(samples: &mut [Sample]) {
+    let mut sums: IndexMap<usize, (f64, usize)> = IndexMap::new();
+    for sample in samples.iter() {
+        let sum = sums.entry(sample.source).or_default();
+        *sum = (sum.0 + sample.x, sum.1 + 1);
+    }
+    for sample in samples.iter_mut() {
+        if let Some((sum, count)) = sums.get(&sample.source).filter(|(_, count)| *count > 1) {
+            sample.x = sum / *count as f64;
+        }
+    }
+}
+
+/// Mean and standard deviation of `y` for each `x`.
+fn points(mut samples: Vec<Sample>) -> Vec<Point> {
+    samples.sort_by(|a, b| a.x.total_cmp(&b.x));
+    let same_x = samples.chunk_by(|a, b| a.x == b.x);
+    let point = |samples: &[Sample]| {
+        let count = samples.len() as f64;
+        let mean = samples.iter().map(|sample| sample.y).sum::<f64>() / count;
+        let squares: f64 = samples.iter().map(|sample| (sample.y - mean).powi(2)).sum();
+        let sd = (samples.len() > 1).then(|| (squares / (count - 1.0)).sqrt());
+        Point { x: samples[0].x, y: mean, sd, runs: samples.len() }
+    };
+    same_x.map(point).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn results(points: &[&[Value]]) -> Results {
+        let runs = points.iter().enumerate().flat_map(|(source, runs)| {
+            runs.iter().map(move |fields| Run { source, fields: fields.as_object().unwrap().clone() })
+        });
+        Results {
+            files: vec!["summary.json".into(); points.len()],
+            runs: runs.collect(),
+            file_is_point: true,
+        }
+    }
+
+    fn selection(curve_by: &[&str]) -> Selection {
+        Selection {
+            var_x: "x".into(),
+            var_y: "y".into(),
+            curve_by: curve_by.iter().map(|key| (*key).to_owned()).collect(),
+            error_bars: true,
+            merge_repetitions: true,
+            ..Selection::default()
+        }
+    }
+
+    fn chart(selection: &Selection, results: &Results) -> Result<Chart, PlotError> {
+        selection.chart(results, &results.runs.iter().collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_point_is_the_mean_of_its_runs() {
+        let results = results(&[
+            &[json!({"x": 10, "y": 1.0}), json!({"x": 14, "y": 3.0})],
+            &[json!({"x": 5, "y": 7.0})],
+        ]);
+        let merged = chart(&selection(&[]), &results).unwrap();
+        assert_eq!(
+            merged.curves[0].points,
+            [
+                Point { x: 5.0, y: 7.0, sd: None, runs: 1 },
+                Point { x: 12.0, y: 2.0, sd: Some(2f64.sqrt()), runs: 2 },
+            ]
+        );
+        let apart = Selection { merge_repetitions: false, ..selection(&[]) };
+        assert_eq!(chart(&apart, &results).unwrap().curves[0].points.len(), 3);
+    }
+
+    #[test]
+    fn levels_are_in_the_order_of_numbers() {
+        let results = results(&[
+            &[json!({"x": 1, "y": 1, "seqs": 128, "mode": "b"})],
+            &[json!({"x": 1, "y": 2, "seqs": 32, "mode": "a"})],
+            &[json!({"x": 1, "y": 3, "seqs": "inf", "mode": "a"})],
+            &[json!({"x": 1, "y": 4, "mode": true})],
+        ]);
+        let chart = chart(&selection(&["seqs", "mode"]), &results).unwrap();
+        assert_eq!(chart.sections[0].levels, ["None", "32", "128", "inf"]);
+        assert_eq!(chart.sections[1].levels, ["True", "a", "b"]);
+        assert_eq!(
+            chart.curves.iter().map(|curve| curve.points[0].y).collect::<Vec<_>>(),
+            [4.0, 2.0, 1.0, 3.0]
+        );
+        assert!(!chart.sections[0].ordered);
+    }
+
+    #[test]
+    fn many_keys_share_a_section() {
+        let results = results(&[&[json!({"x": 1, "y": 1, "a": 1, "b": 2, "c": 3, "d": null})]]);
+        let chart = chart(&selection(&["a", "b", "c", "d"]), &results).unwrap();
+        assert_eq!(chart.sections.len(), 1);
+        assert_eq!(chart.sections[0].levels, ["a=1, b=2, c=3, d=None"]);
+        let results = results_of_two();
+        let chart = selection(&["a", "b", "c", "d"])
+            .chart(&results, &results.runs.iter().collect::<Vec<_>>())
+            .unwrap();
+        assert_eq!(chart.sections[0].levels, ["b=2, d=None", "b=3, d=x"]);
+    }
+
+    fn results_of_two() -> Results {
+        results(&[&[
+            json!({"x": 1, "y": 1, "a": 1, "b": 2, "c": 3, "d": null}),
+            json!({"x": 1, "y": 1, "a": 1, "b": 3, "c": 3, "d": "x"}),
+        ]])
+    }
+
+    #[test]
+    fn numbers_within_names_are_in_order() {
+        let mut names = ["q16 fp8", "q8", "q016 a", "q16", "a", "q8 fp8", "10", "9b"];
+        names.sort_by(|a, b| natural_order(a, b));
+        assert_eq!(names, ["9b", "10", "a", "q8", "q8 fp8", "q16", "q016 a", "q16 fp8"]);
+    }
+
+    #[test]
+    fn facets_are_a_grid() {
+        let results = results(&[
+            &[json!({"x": 1, "y": 1, "r": 64, "c": "p"})],
+            &[json!({"x": 1, "y": 2, "r": 8, "c": "q"})],
+        ]);
+        let selection = Selection { row_by: vec!["r".into()], col_by: vec!["c".into()], ..selection(&[]) };
+        let chart = chart(&selection, &results).unwrap();
+        let text = |key: &str, value: &str| vec![(key.to_owned(), value.to_owned())];
+        assert_eq!(chart.rows, [text("r", "8"), text("r", "64")]);
+        assert_eq!(chart.cols, [text("c", "p"), text("c", "q")]);
+        assert_eq!(chart.curves.iter().map(|c| (c.row, c.col)).collect::<Vec<_>>(), [(0, 1), (1, 0)]);
+    }
+
+    #[test]
+    fn names_make_an_axis_and_odd_values_are_counted() {
+        let results = results(&[
+            &[json!({"x": "chat", "y": 1})],
+            &[json!({"x": "base", "y": "nan"}), json!({"y": 1}), json!({"x": "base", "y": 2})],
+        ]);
+        let named = chart(&selection(&[]), &results).unwrap();
+        assert_eq!(named.x_names, Some(vec!["base".to_owned(), "chat".to_owned()]));
+        assert_eq!((named.left_out, named.curves[0].points.len()), (2, 2));
+        let log = Selection { scale_x: Scale::Log, ..selection(&[]) };
+        assert!(chart(&log, &results).unwrap_err().to_string().contains("--scale-x"));
+    }
+
+    #[test]
+    fn values_without_a_place_are_left_out_of_a_logarithmic_axis() {
+        let results =
+            results(&[&[json!({"x": 0, "y": 1}), json!({"x": 1, "y": 1}), json!({"x": "inf", "y": 1})]]);
+        assert_eq!(chart(&selection(&[]), &results).unwrap().left_out, 1);
+        let log = Selection { scale_x: Scale::Log, merge_repetitions: false, ..selection(&[]) };
+        assert_eq!(chart(&log, &results).unwrap().left_out, 2);
+    }
+
+    #[test]
+    fn missing_keys_are_named() {
+        let results = results(&[&[json!({"x": 1, "y": "high"})], &[json!({"z": 1})]]);
+        let runs: Vec<&Run> = results.runs.iter().collect();
+        let unknown = Selection { row_by: vec!["w".into()], ..selection(&[]) };
+        let error = check_keys(&runs, unknown.keys()).unwrap_err().to_string();
+        assert_eq!(error, "--row-by: cannot find `w` in the results; there are: x, y, z");
+        let error = group_by(&results, &results.runs, &["z".to_owned()], "--fig-by").unwrap_err().to_string();
+        assert!(
+            error.contains("--fig-by") && error.contains("`z`") && error.contains("summary.json"),
+            "{error}"
+        );
+        let error = chart(&selection(&[]), &results).unwrap_err().to_string();
+        assert!(error.contains("--var-y") && error.contains("\"high\""), "{error}");
+    }
+
+    #[test]
+    fn groups_keep_the_order_of_their_first_run() {
+        let results = results(&[&[json!({"k": true})], &[json!({"k": 1.0})], &[json!({"k": true})]]);
+        let groups = group_by(&results, &results.runs, &["k".to_owned()], "--fig-by").unwrap();
+        let texts: Vec<_> = groups.iter().map(|(group, runs)| (group[0].1.as_str(), runs.len())).collect();
+        assert_eq!(texts, [("True", 2), ("1.0", 1)]);
+    }
+}

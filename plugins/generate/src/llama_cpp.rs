@@ -1,0 +1,105 @@
+//! `llama-cpp`: llama.cpp's own endpoint.
+
+use vbench_plugin::backend::{Condition, ErrorRule, TerminalRule, TokenRule, UsageRule};
+use vbench_plugin::openai::{self, Payload};
+use vbench_plugin::prelude::*;
+
+use crate::fields;
+
+const SERVER: &str = "llama.cpp";
+const PATH: &str = "/completion";
+
+/// Options of the backend, which has none.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {}
+
+/// Writes and reads requests of llama.cpp's server.
+pub struct LlamaCpp {
+    path: String,
+    payload: Payload,
+    streams: bool,
+}
+
+impl Backend for LlamaCpp {
+    type Config = Config;
+    const NAME: &'static str = "llama-cpp";
+    const SUMMARY: &'static str = "llama.cpp's server, /completion, with texts or token ids.";
+
+    fn open(cx: &BackendContext, _config: Config) -> Result<Self> {
+        let path = fields::path(cx, PATH, "llama.cpp completion", &[PATH])?;
+        let sampling = fields::sampling(
+            cx,
+            &[
+                ("temperature", "temperature"),
+                ("top_p", "top_p"),
+                ("top_k", "top_k"),
+                ("min_p", "min_p"),
+                ("frequency_penalty", "frequency_penalty"),
+                ("presence_penalty", "presence_penalty"),
+                ("repetition_penalty", "repeat_penalty"),
+            ],
+            SERVER,
+        )?;
+        let streams = cx.streams();
+        let mut payload = Payload::new().slot("prompt").slot("n_predict").fixed("stream", &streams)?;
+        if cx.ignore_eos {
+            payload = payload.fixed("ignore_eos", &true)?;
+        }
+        if let Some(count) = cx.logprobs {
+            payload = payload.fixed("n_probs", &count)?;
+        }
+        let payload = payload.fixed_fields(&sampling).fixed_fields(&cx.extra_body);
+        Ok(Self { path, payload, streams })
+    }
+
+    fn endpoint(&self) -> Result<Endpoint> {
+        let (content, stops) = ("/content", Condition::equals("/stop", "true"));
+        let plan = Plan {
+            errors: vec![
+                ErrorRule::new(vec![Condition::truthy("/error/message")], "/error/message"),
+                ErrorRule::new(vec![Condition::truthy("/error")], "/error"),
+            ],
+            // The last event of a stream has counts and no text, that of a whole answer both.
+            tokens: vec![
+                TokenRule::new(TokenKind::Content, vec![Condition::equals("/stop", "false")])
+                    .with_text(content),
+                TokenRule::new(TokenKind::Content, vec![Condition::truthy(content)]).with_text(content),
+            ],
+            usage: vec![UsageRule {
+                when: vec![stops.clone()],
+                on_token_events: true,
+                output_tokens: Some("/tokens_predicted".into()),
+                prompt_tokens: Some("/tokens_evaluated".into()),
+                cached_tokens: Some("/timings/cache_n".into()),
+                reasoning_tokens: None,
+            }],
+            terminal: Some(TerminalRule {
+                any: vec![vec![stops]],
+                missing: "the response ended without the event that says why it stops".into(),
+            }),
+            no_token: Some("the response had no token".into()),
+            finish_reason: Some("/stop_type".into()),
+            server_ttft_ms: Some("/timings/prompt_ms".into()),
+            ..Plan::default()
+        };
+        Ok(match self.streams {
+            true => openai::stream_endpoint(&self.path, Some(plan)),
+            false => openai::whole_endpoint(&self.path, Some(plan)),
+        })
+    }
+
+    fn build(&self, request: &RequestIn) -> Result<RequestOut> {
+        fields::only_a_prompt(request, Self::NAME)?;
+        let prompt = &request.turn.prompt;
+        if !matches!(prompt, Prompt::Text(_) | Prompt::TokenIds(_)) {
+            return Err(fields::not_sent(prompt, Self::NAME));
+        }
+        let capacity = openai::prompt_bytes(prompt);
+        let body = self.payload.write(capacity, request.overrides.as_deref(), |key, out| match key {
+            "prompt" => openai::write_prompt(out, prompt, Compat::Vbench),
+            _ => openai::write_json(out, &request.turn.output_tokens),
+        })?;
+        Ok(RequestOut::json(body))
+    }
+}

@@ -1,0 +1,194 @@
+//! What sweeps cost, and how well the search for the highest load finds it.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use rustix::time::{ClockId, clock_gettime};
+use serde_json::{Value, json};
+
+use super::table::table;
+use super::{Setting, read_json};
+
+/// Requests that the mock server works on at once.
+const BATCH: u32 = 8;
+/// From entry into the batch to the first token, in milliseconds.
+const TTFT_MS: u32 = 20;
+/// Between tokens, in milliseconds.
+const ITL_MS: u32 = 15;
+/// Tokens of an answer.
+const TOKENS: u32 = 8;
+/// Limit of the criteria, in milliseconds: a request that waits for another's
+/// end misses it.
+const LIMIT_MS: u32 = 90;
+
+/// Criteria as flags, by name.
+const CRITERIA: [(&str, &[&str]); 4] = [
+    ("threshold", &["--sla", "threshold", "--threshold-limits", r#"{"p99_ttft_ms": "<=90"}"#]),
+    ("goodput", &["--sla", "goodput", "--goodput", "ttft:90"]),
+    (
+        "mlperf-server",
+        &["--sla", "mlperf-server", "--mlperf-server-model", "llama2-70b", "--mlperf-server-ttft-ms", "90"],
+    ),
+    ("composite", &["--sla", "composite", "--composite-rule", r#"{"any": [{"p99_ttft_ms": "<=90"}]}"#]),
+];
+
+/// Searches for the batch limit (requests at a time) and for the capacity
+/// (requests per second) of the mock server, with each criterion and seed, by
+/// vbench's own search and by bisection.
+///
+/// # Errors
+/// A search does not run.
+pub fn search(setting: &Setting) -> Result<Vec<Value>> {
+    let service_s = f64::from(TTFT_MS + (TOKENS - 1) * ITL_MS) / 1000.0;
+    let loads = [("max_concurrency", f64::from(BATCH)), ("request_rate", f64::from(BATCH) / service_s)];
+    let mut figures = Vec::new();
+    let mut rows = Vec::new();
+    for (variable, limit) in loads {
+        for (name, criterion) in CRITERIA {
+            let mut found = Vec::new();
+            for seed in 0..setting.runs {
+                let auto = one_search(setting, variable, criterion, name, "auto", seed)?;
+                let bisect = one_search(setting, variable, criterion, name, "bisect", seed)?;
+                found.push((auto, bisect));
+            }
+            let error = |(load, _): (f64, u64)| 100.0 * (load - limit).abs() / limit;
+            let worst = |pick: &dyn Fn(&(Found, Found)) -> Found| {
+                found.iter().map(|both| error(pick(both))).fold(0.0, f64::max)
+            };
+            let mean_runs = |pick: &dyn Fn(&(Found, Found)) -> Found| {
+                found.iter().map(|both| pick(both).1 as f64).sum::<f64>() / found.len() as f64
+            };
+            let (auto, bisect): (&dyn Fn(&(Found, Found)) -> Found, &dyn Fn(&(Found, Found)) -> Found) =
+                (&|both| both.0, &|both| both.1);
+            rows.push(vec![
+                variable.to_owned(),
+                name.to_owned(),
+                format!("{limit:.0}"),
+                format!("{:.1}", worst(auto)),
+                format!("{:.1}", mean_runs(auto)),
+                format!("{:.1}", worst(bisect)),
+                format!("{:.1}", mean_runs(bisect)),
+            ]);
+            figures.push(json!({
+                "variable": variable, "criterion": name, "limit": limit, "limit_ms": LIMIT_MS,
+                "auto": found.iter().map(|both| json!({"load": both.0.0, "runs": both.0.1})).collect::<Value>(),
+                "bisect": found.iter().map(|both| json!({"load": both.1.0, "runs": both.1.1})).collect::<Value>(),
+            }));
+        }
+    }
+    let head =
+        ["variable", "criterion", "limit", "auto: worst error %", "runs", "bisect: worst error %", "runs"];
+    println!("{}", table(&head, &rows));
+    Ok(figures)
+}
+
+/// The load found, and the runs it took.
+type Found = (f64, u64);
+
+fn one_search(
+    setting: &Setting,
+    variable: &str,
+    criterion: &[&str],
+    name: &str,
+    method: &str,
+    seed: u32,
+) -> Result<Found> {
+    let dir = setting.dir.join("sla");
+    let experiment = format!("{variable}-{name}-{method}-{seed}");
+    remove(&dir.join(&experiment))?;
+    // Enough requests for a queue to show itself at a load that is five per cent too high.
+    let prompts = if variable == "max_concurrency" { "60" } else { "300" };
+    let mut command = sweep(
+        setting,
+        "serve-sla",
+        &format!("--seed {seed} --max-batch {BATCH}"),
+        &["--num-prompts", prompts, "--burstiness", "inf"],
+    )?;
+    command
+        .args(["--sla-variable", variable, "--search", method, "--num-runs", "1", "--seed-salt", "on"])
+        .args(["-o", &dir.display().to_string(), "-e", &experiment])
+        .args(criterion);
+    finish(&mut command, &dir.join(format!("{experiment}.txt")))?;
+    let found = read_json(&dir.join(&experiment).join(format!("vbench-SLA--{name}.json")))?;
+    let load = found["highest_passing"].as_f64().with_context(|| format!("{experiment}: nothing passed"))?;
+    Ok((load, found["runs"].as_u64().unwrap_or(0)))
+}
+
+/// Eight short runs, from the start of the command to its end.
+///
+/// # Errors
+/// The sweep does not run.
+pub fn short_runs(setting: &Setting) -> Result<Vec<Value>> {
+    let dir = setting.dir.join("sweep");
+    let params = setting.dir.join("sweep-loads.json");
+    let loads: Value = [1, 2, 4, 8].iter().map(|load| json!({"max_concurrency": load})).collect();
+    fs::write(&params, loads.to_string()).with_context(|| format!("cannot write {}", params.display()))?;
+    let mut wall = Vec::new();
+    for _ in 0..setting.runs {
+        remove(&dir)?;
+        let mut command = sweep(setting, "serve", "", &["--num-prompts", "16"])?;
+        command.args(["--num-runs", "2", "--bench-params", &params.display().to_string()]).args([
+            "-o",
+            &setting.dir.display().to_string(),
+            "-e",
+            "sweep",
+        ]);
+        let before = clock_gettime(ClockId::Monotonic);
+        finish(&mut command, &setting.dir.join("sweep.txt"))?;
+        let after = clock_gettime(ClockId::Monotonic);
+        wall.push((after.tv_sec - before.tv_sec) as f64 + (after.tv_nsec - before.tv_nsec) as f64 / 1e9);
+    }
+    wall.sort_by(f64::total_cmp);
+    let csv = fs::read_to_string(dir.join("summary.csv")).context("the sweep wrote no summary.csv")?;
+    if csv.lines().count() != 9 {
+        bail!("the sweep kept {} runs instead of 8", csv.lines().count().saturating_sub(1));
+    }
+    let median = wall[wall.len() / 2];
+    let row = vec!["vbench sweep serve".to_owned(), format!("{median:.2}"), "< 5".to_owned()];
+    println!("{}", table(&["8 runs of 16 requests", "wall s (median)", "target"], &[row]));
+    Ok(vec![json!({"runs": 8, "wall_s": wall, "median_s": median})])
+}
+
+/// A sweep over a mock server on a free port.
+fn sweep(setting: &Setting, sub: &str, server: &str, bench: &[&str]) -> Result<Command> {
+    let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).context("no free port")?.port();
+    let vbench = setting.vbench.display();
+    let mut command = Command::new(&setting.vbench);
+    command.args(["sweep", sub, "--serve-cmd"]).arg(format!(
+        "'{vbench}' mock --host 127.0.0.1 --port {port} --ttft-ms {TTFT_MS} --itl-ms {ITL_MS} {server}"
+    ));
+    command.arg("--bench-cmd").arg(format!(
+        "vbench serve --host 127.0.0.1 --port {port} --model mock --tokenizer '{}' --dataset-name random \
+         --random-input-len 16 --random-output-len {TOKENS} --disable-tqdm {}",
+        setting.tokenizer.display(),
+        bench.join(" ")
+    ));
+    command.stdin(Stdio::null());
+    Ok(command)
+}
+
+fn remove(dir: &Path) -> Result<()> {
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", dir.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Runs a command to its end, its output in a file.
+fn finish(command: &mut Command, log: &Path) -> Result<()> {
+    if let Some(dir) = log.parent() {
+        fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    }
+    let file = fs::File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
+    let both = file.try_clone().context("cannot share the log")?;
+    let status = command.stdout(file).stderr(both).status().context("cannot start vbench")?;
+    if !status.success() {
+        bail!("a sweep ended with {status}; see {}", log.display());
+    }
+    Ok(())
+}
