@@ -255,16 +255,16 @@ fn texts(run: &DatasetRun) -> Vec<&str> {
 /// Lengths and first tokens are drawn before all prompts, so they stay.
 #[test]
 fn parallel_prompts_depend_on_the_seed_and_their_place_alone() {
-    let config = json!({"input_len": 40, "range_ratio": 0.5, "output_len": 9, "sampling": "parallel"});
-    let few = run("bpe", &config, 5, 3).unwrap();
-    assert_eq!(texts(&few), texts(&run("bpe", &config, 5, 3).unwrap()));
-    assert_ne!(texts(&few), texts(&run("bpe", &config, 5, 4).unwrap()));
-    let serial = json!({"input_len": 40, "range_ratio": 0.5, "output_len": 9});
-    let serial = run("bpe", &serial, 5, 3).unwrap();
+    let config = json!({"input_len": 400, "range_ratio": 0.5, "output_len": 9, "sampling": "parallel"});
+    let few = run("bpe", &config, 8, 3).unwrap();
+    assert_eq!(texts(&few), texts(&run("bpe", &config, 8, 3).unwrap()));
+    assert_ne!(texts(&few), texts(&run("bpe", &config, 8, 4).unwrap()));
+    let serial = json!({"input_len": 400, "range_ratio": 0.5, "output_len": 9});
+    let serial = run("bpe", &serial, 8, 3).unwrap();
     for (sample, as_ever) in few.samples.iter().zip(&serial.samples) {
         let (turn, as_ever) = (&sample.turns[0], &as_ever.turns[0]);
         assert_eq!(turn.output_tokens, as_ever.output_tokens);
-        assert!(turn.prompt_tokens.abs_diff(as_ever.prompt_tokens) <= 1, "{turn:?} {as_ever:?}");
+        assert!(turn.prompt_tokens.abs_diff(as_ever.prompt_tokens) <= 4, "{turn:?} {as_ever:?}");
     }
     assert_ne!(texts(&few), texts(&serial));
 }
