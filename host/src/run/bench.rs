@@ -186,7 +186,8 @@ impl<'a> Bench<'a> {
         let (out, arrivals) = channel();
         let wire = start_wire(&self.target, &WireOptions { threads: 1, ..self.options.clone() }, out)?;
         let endpoint = self.envelope.endpoint.clone();
-        Probes::start(ProbeLine { wire, arrivals, request, cutting: self.cutting, endpoint, client }, rps)
+        let (cutting, origin) = (self.cutting, self.origin.clone());
+        Probes::start(ProbeLine { wire, arrivals, request, cutting, origin, endpoint, client }, rps)
     }
 
     /// Ends the I/O threads and takes their reports.

@@ -15,7 +15,7 @@ use super::pacer;
 use super::phase::Phase;
 use crate::clock;
 use crate::extract::plan::ReadyPlan;
-use crate::extract::{Cutting, Method, RequestMeta};
+use crate::extract::{Cutting, Method, Origin, RequestMeta};
 use crate::fault::Fault;
 use crate::metrics::{ProbeSummary, Series};
 use crate::plugin::BackendClient;
@@ -47,6 +47,8 @@ pub struct ProbeLine {
     pub request: Outgoing,
     /// How answers are cut into events.
     pub cutting: Cutting,
+    /// Where answers come from.
+    pub origin: Option<Origin>,
     /// What the backend says of its answers.
     pub endpoint: Endpoint,
     /// Reads answers where the backend has no plan for them.
@@ -95,7 +97,7 @@ impl Probes {
 }
 
 fn send(line: ProbeLine, rps: f64, stop: &AtomicBool) -> Vec<RequestRecord> {
-    let ProbeLine { wire, mut arrivals, request, cutting, endpoint, mut client } = line;
+    let ProbeLine { wire, mut arrivals, request, cutting, origin, endpoint, mut client } = line;
     // A rate so low that there is no such pause sends one probe.
     let pause_ns = (1e9 / rps) as u64;
     let mut records = Vec::new();
@@ -112,6 +114,7 @@ fn send(line: ProbeLine, rps: f64, stop: &AtomicBool) -> Vec<RequestRecord> {
             cap: None,
             cutting,
             method,
+            origin: origin.clone(),
             parse: |response| client.parse(response).map_err(|e| e.to_string()),
             meta: |_| RequestMeta { prompt_tokens: 1, output_tokens: 1, ..RequestMeta::default() },
             stop,
