@@ -88,8 +88,13 @@ fn embed_templates() -> Result<(), String> {
     );
     for file in files {
         let path = file.strip_prefix(&root).map_err(|error| error.to_string())?;
-        writeln!(code, "    ({:?}, include_str!({:?})),", path.display().to_string(), file.display().to_string())
-            .map_err(|error| error.to_string())?;
+        writeln!(
+            code,
+            "    ({:?}, include_str!({:?})),",
+            path.display().to_string(),
+            file.display().to_string()
+        )
+        .map_err(|error| error.to_string())?;
     }
     code.push_str("];\n");
     let out = Path::new(&variable("OUT_DIR")?).join("templates.rs");

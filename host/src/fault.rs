@@ -36,6 +36,20 @@ pub enum Blame {
     Source,
 }
 
+/// Whose fault an error of a plugin or of the user's data is, in the words of
+/// the plugin contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// An option has a wrong value, or names a wrong file.
+    Config,
+    /// The user's data are not as they should be.
+    Input,
+    /// A combination that a plugin does not do, or data that this version does not hand out.
+    Unsupported,
+    /// A defect of the plugin.
+    Internal,
+}
+
 /// A failure that ends the command: what failed, where, and who has to act.
 #[derive(Debug)]
 pub struct Fault {

@@ -10,8 +10,8 @@ use anyhow::anyhow;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use vbench::author::{self, BenchArgs, CheckArgs, PreviewArgs};
-use vbench::cli::{self, Compat, Early, Invocation, PluginCommand, ServePlan};
-use vbench::fault::{Blame, EXIT_INTERRUPTED, EXIT_OK, EXIT_REFERENCE_ERROR, Fault};
+use vbench::cli::{self, Compat, Early, Invocation, LatencyPlan, PluginCommand, ServePlan, ThroughputPlan};
+use vbench::fault::{Blame, EXIT_INTERRUPTED, EXIT_OK, EXIT_REFERENCE_ERROR, EXIT_USAGE, Fault};
 use vbench::mock::{MockConfig, MockServer};
 use vbench::plugin::Plugins;
 use vbench::plugins::{Loader, manage};
@@ -53,6 +53,18 @@ fn run_command() -> Result<u8, Fault> {
             screen.line(text.trim_end_matches('\n'));
             Ok(EXIT_OK)
         }
+        Invocation::NoCommand(help) => {
+            let _ = writeln!(std::io::stderr(), "{}", help.trim_end());
+            Ok(EXIT_USAGE)
+        }
+        Invocation::Latency(plan) => {
+            let LatencyPlan { serve, options } = *plan;
+            against_target(serve, |serve, stop| run::latency(serve, &options, &plugins, &screen, stop))
+        }
+        Invocation::Throughput(plan) => {
+            let ThroughputPlan { serve, options } = *plan;
+            against_target(serve, |serve, stop| run::throughput(serve, &options, &plugins, &screen, stop))
+        }
         Invocation::Mock(args) => {
             mock::run(args, &mut std::io::stdout()).map_err(Fault::user)?;
             Ok(EXIT_OK)
@@ -63,7 +75,9 @@ fn run_command() -> Result<u8, Fault> {
         }
         Invocation::Plot(plan) => run::plot(&plan, &screen).map(|()| EXIT_OK),
         Invocation::PlotPareto(plan) => run::plot_pareto(&plan, &screen).map(|()| EXIT_OK),
-        Invocation::Serve(plan) => serve(*plan, &plugins, &screen),
+        Invocation::Serve(plan) => against_target(*plan, |plan, stop| {
+            run::serve(plan, &plugins, &Arc::new(Tokenizers::default()), &screen, stop)
+        }),
         Invocation::Sweep(command) => {
             let stop = stop_flag()?;
             let context =
@@ -135,9 +149,14 @@ fn stop_flag() -> Result<Arc<AtomicBool>, Fault> {
     Ok(stop)
 }
 
-fn serve(mut plan: ServePlan, plugins: &Plugins, screen: &Screen) -> Result<u8, Fault> {
+/// Runs against the server of the plan, starting the embedded one if it is that;
+/// the flag is set when the user asks for an end.
+fn against_target(
+    mut plan: ServePlan,
+    run: impl FnOnce(&ServePlan, &Arc<AtomicBool>) -> Result<u8, Fault>,
+) -> Result<u8, Fault> {
     let stop = stop_flag()?;
-    let embedded = if plan.target.mock {
+    let embedded = if plan.target.mock && !plan.dry_run {
         let config = MockConfig { port: 0, ..MockConfig::default() };
         let server = MockServer::start(config)
             .map_err(|e| Fault::user(anyhow!("cannot start the mock server: {e}")))?;
@@ -146,7 +165,7 @@ fn serve(mut plan: ServePlan, plugins: &Plugins, screen: &Screen) -> Result<u8, 
     } else {
         None
     };
-    let code = run::serve(&plan, plugins, &Arc::new(Tokenizers::default()), screen, &stop);
+    let code = run(&plan, &stop);
     if let Some(server) = embedded {
         // What it has to say of itself nobody asked for here.
         let _ = server.shutdown();

@@ -125,6 +125,10 @@ pub struct RequestRecord {
     pub index: u32,
     /// The id sent as `x-request-id`.
     pub id: Option<String>,
+    /// The session that the dataset put it in.
+    pub session: Option<String>,
+    /// Labels of the dataset, name and value, by which results are grouped.
+    pub tags: Vec<(String, String)>,
     /// Input length: the server's count if it reports one, else the dataset's.
     pub prompt_tokens: u64,
     /// The dataset's own count, kept beside it.

@@ -6,6 +6,7 @@ mod command;
 mod comparison;
 mod golden;
 mod hostile;
+mod load;
 mod media;
 mod plots;
 mod recording_server;

@@ -2,6 +2,7 @@
 //! as `vbench serve` would make them. Nothing is sent.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use super::trial::Bench;
 use crate::cli;
@@ -43,6 +44,7 @@ pub fn preview(plugins: &Plugins, args: PreviewArgs, screen: &Screen) -> Result<
         endpoint: client.endpoint()?,
         authorization: None,
         user_headers: plan.target.headers.clone(),
+        media: Arc::clone(&bench.media),
     };
     for sample in samples {
         let Some(request) = run::request_of(sample, plan.model.as_deref().unwrap_or("model")) else {
@@ -50,12 +52,12 @@ pub fn preview(plugins: &Plugins, args: PreviewArgs, screen: &Screen) -> Result<
         };
         let id = request.id.clone();
         for written in client.build(vec![request])? {
-            let out = envelope.seal(id.as_deref(), written)?;
+            let out = envelope.outgoing(id.as_deref(), written)?;
             let _ = writeln!(text, "{} {}{}", out.method, plan.target.base_url, out.path);
             for (name, value) in &out.headers {
                 let _ = writeln!(text, "{name}: {value}");
             }
-            let _ = writeln!(text, "\n{}\n", String::from_utf8_lossy(&out.body));
+            let _ = writeln!(text, "\n{}\n", String::from_utf8_lossy(&out.body.to_bytes()));
         }
     }
     Ok(text)

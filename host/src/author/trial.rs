@@ -9,6 +9,7 @@ use anyhow::anyhow;
 use crate::cli::{self, Compat, OfferSpec, ServePlan};
 use crate::extract::plan::ReadyPlan;
 use crate::fault::Fault;
+use crate::media::Store;
 use crate::plugin::contract::{
     Attachments, Body, Cause, CriterionArgs, Endpoint, Offer, Prompt, RequestIn, RequestOut, Response, Role,
     Sample, Turn,
@@ -53,6 +54,8 @@ pub(super) struct Bench<'a> {
     /// Shows what goes on.
     pub(super) screen: &'a Screen,
     tokenizer: Option<Arc<Tokenizer>>,
+    /// The media of the samples drawn last.
+    pub(super) media: Arc<Store>,
 }
 
 impl<'a> Bench<'a> {
@@ -68,7 +71,7 @@ impl<'a> Bench<'a> {
         screen: &'a Screen,
     ) -> Result<Self, Fault> {
         let offers = plugins::offer_specs(plugins);
-        let mut this = Self { plugins, offers, flags, count, screen, tokenizer: None };
+        let mut this = Self { plugins, offers, flags, count, screen, tokenizer: None, media: Arc::default() };
         this.tokenizer = if names_tokenizer(flags) {
             load_tokenizer(&this.plan(&[])?)?
         } else {
@@ -103,7 +106,7 @@ impl<'a> Bench<'a> {
 
     /// Draws the samples of a plan.
     pub(super) fn sample(&self, plan: &ServePlan) -> Result<Vec<Sample>, Fault> {
-        Ok(run::sample(plan, self.plugins, self.tokenizer.as_ref(), self.screen)?.samples)
+        Ok(run::sample(plan, self.plugins, self.tokenizer.as_ref(), &self.media, self.screen)?.samples)
     }
 
     fn dataset(&self, name: &str) -> Result<Trial, Fault> {

@@ -443,7 +443,7 @@ mod tests {
 
     #[test]
     fn what_is_not_there_yet_is_named() {
-        assert_eq!(read(&["--probe"]).unwrap_err(), "`--probe-request-rate` is not available yet");
+        assert_eq!(read(&["--asr-max"]).unwrap_err(), "`--asr-max-audio-len-sec` is not available yet");
         assert_eq!(read(&["--no-self-timed"]).unwrap_err(), "`--no-self-timed` is not available yet");
         for flag in ["--asr-min-audio-len-sec", "--random-input-len"] {
             assert!(read(&[flag, "1"]).unwrap_err().contains("option of plugins"), "{flag}");

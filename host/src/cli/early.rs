@@ -112,12 +112,13 @@ pub fn early(argv: &[String]) -> Result<Early, CliError> {
     let (mut globals, mut words) = split(argv, &table);
     if words.first().is_some_and(|word| word == "bench") {
         match words.get(1).map(String::as_str) {
-            Some("serve" | "sweep" | "startup") => {
+            Some("serve" | "latency" | "throughput" | "sweep" | "startup") => {
                 words.remove(0);
             }
             _ => {
                 return Err(CliError::Usage(
-                    "after `vbench bench` comes serve, sweep or startup, as after `vllm bench`".to_owned(),
+                    "after `vbench bench` comes serve, latency, throughput, sweep or startup, as after `vllm bench`"
+                        .to_owned(),
                 ));
             }
         }
@@ -267,7 +268,7 @@ mod tests {
             (&["--plugin"][..], "a value is required"),
             (&["--plugin-memory-mib", "0"], "0 is not in"),
             (&["--plugin-timeout-s", "nan"], "above 0"),
-            (&["bench", "nothing"], "serve, sweep or startup"),
+            (&["bench", "nothing"], "serve, latency, throughput, sweep or startup"),
             (&["serve", "--config"], "wants a file"),
             (&["serve", "--config", "/nonexistent/c.yaml"], "/nonexistent/c.yaml"),
             (&["serve", "--compat", "v0.33", "--config", "c.yaml"], "does not work"),

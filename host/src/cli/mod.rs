@@ -13,6 +13,7 @@
 //! | `offers`, `schema`, `plugin_flags` | from a plugin's JSON Schema to flags, and back to its config |
 //! | `json_file` | options whose value is the content of a file |
 //! | `serve_args`, `serve`, `resolve` | the host's own flags, and the way to the plan |
+//! | `offline` | `latency` and `throughput`, which take part of these flags |
 //! | `plots` | flags of `sweep plot` and `sweep plot-pareto` |
 //! | `sweep` | `vbench sweep …` and `vbench startup`, whose flags are in `crate::sweep` |
 //! | `plan`, `namespace` | the result |
@@ -34,6 +35,7 @@ mod json_file;
 pub mod known;
 mod namespace;
 mod offers;
+mod offline;
 pub mod plan;
 mod plots;
 mod plugin_args;
@@ -52,6 +54,7 @@ pub use early::{Early, GlobalArgs, PluginCache, early};
 pub use error::CliError;
 pub use namespace::{ArgValue, Namespace};
 pub use offers::{OfferSpec, Role};
+pub use offline::{LatencyOptions, LatencyPlan, ThroughputOptions, ThroughputPlan};
 pub use plan::ServePlan;
 pub use plots::{PlotArgs, PlotParetoArgs};
 pub use plugin_args::{Kind, Language, PluginCommand, take_count, take_switch};

@@ -111,7 +111,9 @@ impl Namespace {
                 let value = match given.values(&flag) {
                     Some([]) => known.default.into(),
                     Some(words) => read(known.kind, words),
-                    None if known.kind == Kind::Switch && is_given(&flag) => ArgValue::Bool(true),
+                    None if known.kind == Kind::Switch => {
+                        switched(given, &flag).map_or(known.default.into(), ArgValue::Bool)
+                    }
                     None => known.default.into(),
                 };
                 let hidden = known.dest == "header" && value != ArgValue::None;
@@ -188,6 +190,16 @@ impl Namespace {
         }
         args
     }
+}
+
+/// The state of a switch by the last word on it, `--flag` or `--no-flag`; none
+/// if there is no word on it.
+fn switched(given: &Normalised, flag: &str) -> Option<bool> {
+    given.pieces.iter().rev().find_map(|piece| match piece {
+        Piece::Flag { name, .. } if name == flag => Some(true),
+        Piece::Flag { name, .. } if name.strip_prefix("no-") == Some(flag) => Some(false),
+        _ => None,
+    })
 }
 
 fn read(kind: Kind, words: &[String]) -> ArgValue {

@@ -1,6 +1,7 @@
 //! What a command line asks for, with every default resolved: plain data for
 //! the run, without a trace of the parser.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde_json::{Map, Value};
@@ -29,6 +30,8 @@ pub struct ServePlan {
     pub num_prompts: i64,
     /// What is asked.
     pub dataset: DatasetPlan,
+    /// Texts go out as token ids.
+    pub prompt_token_ids: bool,
     /// How it is written and read.
     pub backend: BackendPlan,
     /// When requests go out.
@@ -39,6 +42,8 @@ pub struct ServePlan {
     pub sla: Vec<SlaPlan>,
     /// Lines for the user about the command line itself.
     pub warnings: Vec<String>,
+    /// Send nothing; show what would be sent.
+    pub dry_run: bool,
     /// All arguments as the reference client lists them.
     pub namespace: Namespace,
 }
@@ -95,6 +100,8 @@ pub struct DatasetPlan {
     pub plugin: String,
     /// JSON object of all options, checked against the schema.
     pub config: Value,
+    /// The flag of each option, by its key in the config, without dashes.
+    pub flags: BTreeMap<String, String>,
     /// Files that the plugin may read.
     pub grants: Vec<PathGrant>,
     /// Folders that media may come from, beside those of these files.
@@ -110,6 +117,8 @@ pub struct BackendPlan {
     pub plugin: String,
     /// JSON object of all options, checked against the schema.
     pub config: Value,
+    /// The flag of each option, by its key in the config, without dashes.
+    pub flags: BTreeMap<String, String>,
     /// Path of requests; none means the backend's usual one.
     pub endpoint: Option<String>,
     /// Sampling parameters in the order in which they are sent.
@@ -148,6 +157,11 @@ pub struct LoadPlan {
     pub burstiness: f64,
     /// Rates from and to which the load rises.
     pub ramp_up: Option<RampUp>,
+    /// Whether the dataset's own arrival times hold; none means that they do
+    /// if it has any.
+    pub self_timed: Option<bool>,
+    /// Probes a second, as far as each is answered at once; above 0.
+    pub probe_rps: Option<f64>,
     /// Most requests at a time; at least 1.
     pub max_concurrency: Option<u32>,
     /// Requests sent, and thrown away, before the measured ones.
@@ -211,6 +225,8 @@ pub struct SlaPlan {
     pub plugin: String,
     /// JSON object of all options, checked against the schema.
     pub config: Value,
+    /// The flag of each option, by its key in the config, without dashes.
+    pub flags: BTreeMap<String, String>,
     /// Named with `--sla`, so that missing it fails the command; otherwise one
     /// of its options was given, and it only marks requests as good.
     pub named: bool,

@@ -1,5 +1,6 @@
 //! Flags that plugins add, and the configs that they make.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, Command};
@@ -62,6 +63,8 @@ impl Chosen<'_> {
 pub(super) struct Configured {
     pub(super) config: Value,
     pub(super) grants: Vec<PathGrant>,
+    /// The flag of each option, without dashes: the one that was given, or its own.
+    pub(super) flags: BTreeMap<String, String>,
 }
 
 impl<'a> PluginFlags<'a> {
@@ -349,7 +352,8 @@ impl<'a> PluginFlags<'a> {
         if let Some(error) = validator.iter_errors(&config).next() {
             return Err(explain(offer, &used, &error));
         }
-        Ok(Configured { config, grants })
+        let flags = used.iter().map(|used| (used.property.to_owned(), used.flag.to_owned())).collect();
+        Ok(Configured { config, grants, flags })
     }
 }
 

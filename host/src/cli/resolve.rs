@@ -34,6 +34,8 @@ const REFERENCE_ENDPOINT: &str = "/v1/completions";
 const READY_CHECK_S: u32 = 600;
 /// Backends that take sampling parameters.
 const OPENAI_COMPATIBLE: &[&str] = &["vllm", "openai", "openai-chat", "openai-responses"];
+/// Backends of the reference client that take token ids for prompts.
+const COMPLETIONS: &[&str] = &["openai", "vllm"];
 /// Backends of the reference client whose answers are no tokens.
 const POOLING: &[&str] = &[
     "openai-embeddings",
@@ -87,17 +89,32 @@ pub(super) fn plan(
         name: args.dataset.dataset_name.clone(),
         plugin: plugins.offer(dataset).plugin.clone(),
         config: configured.config,
+        flags: configured.flags,
         grants: configured.grants,
         media_folders: args.dataset.allowed_local_media_path.clone(),
     };
     let backend_plan = backend_plan(&args, plugins, backend, given, &mut warnings)?;
+    let takes_ids = |name: &String| COMPLETIONS.contains(&name.as_str());
+    let offer = plugins.offer(backend);
+    if args.dataset.prompt_token_ids
+        && known::BACKENDS.contains(&offer.name.as_str())
+        && !takes_ids(&offer.name)
+    {
+        return Err(usage(format!(
+            "--prompt-token-ids is for completions (--backend {}): backend `{}` takes no token ids",
+            COMPLETIONS.join(" or "),
+            args.target.backend
+        )));
+    }
     let sla = criteria
         .iter()
         .map(|(name, index, named)| {
+            let configured = plugins.configure(*index, given)?;
             Ok(SlaPlan {
                 name: name.clone(),
                 plugin: plugins.offer(*index).plugin.clone(),
-                config: plugins.configure(*index, given)?.config,
+                config: configured.config,
+                flags: configured.flags,
                 named: *named,
             })
         })
@@ -122,11 +139,13 @@ pub(super) fn plan(
         seed: args.dataset.seed,
         num_prompts: args.dataset.num_prompts,
         dataset: dataset_plan,
+        prompt_token_ids: args.dataset.prompt_token_ids,
         backend: backend_plan,
         load,
         results,
         sla,
         warnings,
+        dry_run: args.general.dry_run,
         namespace,
     })
 }
@@ -204,11 +223,23 @@ fn load(
         }
         (false, None) => None,
     };
+    let probe_rps = match args.probe_request_rate {
+        rate if rate > 0.0 && rate.is_finite() => Some(rate),
+        0.0 => None,
+        rate => return Err(usage(format!("--probe-request-rate must be a number from 0 on, not {rate}"))),
+    };
+    let self_timed = match (args.self_timed, args.no_self_timed) {
+        (true, _) => Some(true),
+        (false, true) => Some(false),
+        (false, false) => None,
+    };
     let default_ready_check = if compat == Compat::V033 { 0 } else { READY_CHECK_S };
     Ok(LoadPlan {
         request_rate: args.request_rate,
         burstiness: args.burstiness,
         ramp_up,
+        self_timed,
+        probe_rps,
         max_concurrency,
         num_warmups: args.num_warmups,
         ready_check_timeout_s: args.ready_check_timeout_sec.unwrap_or(default_ready_check),
@@ -381,10 +412,12 @@ fn backend_plan(
         .endpoint
         .clone()
         .or_else(|| (compat == Compat::V033).then(|| REFERENCE_ENDPOINT.to_owned()));
+    let configured = plugins.configure(index, given)?;
     Ok(BackendPlan {
         name: args.target.backend.clone(),
         plugin: offer.plugin.clone(),
-        config: plugins.configure(index, given)?.config,
+        config: configured.config,
+        flags: configured.flags,
         endpoint,
         sampling,
         temperature_notice,
@@ -452,10 +485,15 @@ fn results(args: &ResultArgs, compat: Compat, warnings: &mut Vec<String>) -> Res
         args.percentile_metrics.as_ref().map(|names| names.split(',').map(str::to_owned).collect());
     if compat != Compat::V033 {
         for name in percentile_metrics.iter().flatten().filter(|name| !METRICS.contains(&name.as_str())) {
-            warnings.push(format!(
+            let text = format!(
                 "--percentile-metrics: there is no metric `{name}`; there are {}",
                 METRICS.join(", ")
-            ));
+            );
+            // Older releases ignore it, as 0.33 does.
+            if compat == Compat::Vbench {
+                return Err(usage(text));
+            }
+            warnings.push(text);
         }
         if args.save_detailed && !args.save_result && !args.append_result {
             warnings

@@ -8,6 +8,7 @@ use super::argv;
 use super::early::{Early, GlobalArgs};
 use super::error::CliError;
 use super::offers::OfferSpec;
+use super::offline::{self, LatencyPlan, Read, ThroughputPlan};
 use super::plan::ServePlan;
 use super::plots::{PlotArgs, PlotParetoArgs};
 use super::plugin_args::PluginCommand;
@@ -22,6 +23,10 @@ use crate::sweep::{StartupArgs, SweepCommand};
 pub enum Invocation {
     /// Measure a server.
     Serve(Box<ServePlan>),
+    /// Time batches of a fixed size.
+    Latency(Box<LatencyPlan>),
+    /// Time all requests of a dataset at once.
+    Throughput(Box<ThroughputPlan>),
     /// Be a server to measure.
     Mock(MockArgs),
     /// Measure again and again with other settings.
@@ -30,6 +35,8 @@ pub enum Invocation {
     Startup(StartupArgs),
     /// Look at plugins, fetch them, make them.
     Plugin(PluginCommand),
+    /// Nothing was asked for: this help goes to standard error.
+    NoCommand(String),
     /// Draw the curves of a sweep.
     Plot(Box<PlotPlan>),
     /// Draw the Pareto frontier of a sweep.
@@ -60,7 +67,13 @@ pub enum DrawCommand {
 
 /// Benchmarks LLM serving endpoints with sandboxed WebAssembly plugins
 #[derive(Debug, Parser)]
-#[command(name = "vbench", version, disable_help_subcommand = true, no_binary_name = true)]
+#[command(
+    name = "vbench",
+    bin_name = "vbench",
+    version,
+    disable_help_subcommand = true,
+    no_binary_name = true
+)]
 struct Root {
     #[command(flatten)]
     globals: GlobalArgs,
@@ -72,6 +85,10 @@ struct Root {
 enum RootCommand {
     /// Measure a server: send requests, time the answers, report
     Serve,
+    /// Time batches of a fixed size
+    Latency,
+    /// Time all requests of a dataset at once
+    Throughput,
     /// Be an OpenAI-compatible server with known timing
     Mock(MockArgs),
     /// Measure again and again: settings of the server times settings of the benchmark
@@ -104,8 +121,23 @@ pub fn parse(early: &Early, offers: &[OfferSpec]) -> Result<Invocation, CliError
             Outcome::Help(text) => Invocation::Print(text),
         })
     };
-    if let Some(("serve", words)) = early.words.split_first().map(|(first, rest)| (first.as_str(), rest)) {
-        return serve(words);
+    let latency = |words: &[String]| {
+        offline::latency(words, offers).map(|read| match read {
+            Read::Plan(plan) => Invocation::Latency(plan),
+            Read::Help(text) => Invocation::Print(text),
+        })
+    };
+    let throughput = |words: &[String]| {
+        offline::throughput(words, offers).map(|read| match read {
+            Read::Plan(plan) => Invocation::Throughput(plan),
+            Read::Help(text) => Invocation::Print(text),
+        })
+    };
+    match early.words.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        Some(("serve", words)) => return serve(words),
+        Some(("latency", words)) => return latency(words),
+        Some(("throughput", words)) => return throughput(words),
+        _ => {}
     }
     if let [first, name, words @ ..] = early.words.as_slice()
         && first == "sweep"
@@ -121,10 +153,15 @@ pub fn parse(early: &Early, offers: &[OfferSpec]) -> Result<Invocation, CliError
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             return Ok(Invocation::Print(error.render().to_string()));
         }
+        Err(error) if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            return Ok(Invocation::NoCommand(error.render().to_string()));
+        }
         Err(error) => return Err(CliError::parser(&error)),
     };
     match root.command {
         RootCommand::Serve => serve(&[]),
+        RootCommand::Latency => latency(&[]),
+        RootCommand::Throughput => throughput(&[]),
         RootCommand::Sweep { command: RootSweep::Run(name) } => sweep::read(name, &[], offers),
         RootCommand::Startup(args) => Ok(Invocation::Startup(args)),
         RootCommand::Mock(args) => Ok(Invocation::Mock(args)),
@@ -166,7 +203,10 @@ fn argparse_spelling(words: &[String]) -> Vec<String> {
 
 fn completions(shell: Shell, offers: &[OfferSpec]) -> Result<String, CliError> {
     let serve = serve::complete_command(offers)?;
-    let mut command = Root::command().mut_subcommand("serve", |_| serve);
+    let mut command = Root::command()
+        .mut_subcommand("serve", |_| serve)
+        .mut_subcommand("latency", |_| offline::latency_command())
+        .mut_subcommand("throughput", |_| offline::throughput_command());
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut command, "vbench", &mut script);
     Ok(String::from_utf8_lossy(&script).into_owned())

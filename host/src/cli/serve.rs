@@ -69,6 +69,16 @@ fn flags(offers: &[OfferSpec]) -> Result<(PluginFlags<'_>, FlagTable), CliError>
     Ok((plugins, table))
 }
 
+/// The table of all flags of `serve`, those of plugins included.
+pub(super) fn all_flags(offers: &[OfferSpec]) -> Result<FlagTable, CliError> {
+    flags(offers).map(|(_, table)| table)
+}
+
+/// Whether a flag of `serve` is the host's own.
+pub(super) fn is_host_flag(flag: &str) -> bool {
+    flag_table(ServeArgs::augment_args(bare()), JSON_FLAGS).contains(flag)
+}
+
 fn bare() -> Command {
     Command::new("serve").bin_name("vbench serve").disable_help_flag(true).next_line_help(false)
 }

@@ -112,6 +112,10 @@ pub(super) struct DatasetArgs {
     /// Folder whose images and sounds a dataset may send, beside that of its own file; may be repeated
     #[arg(long, value_name = "DIR")]
     pub(super) allowed_local_media_path: Vec<PathBuf>,
+
+    /// Send prompts as the token ids that the benchmark's tokenizer makes of them, special ones included (completions only)
+    #[arg(long, conflicts_with = "skip_tokenizer_init")]
+    pub(super) prompt_token_ids: bool,
 }
 
 /// When requests go out.
@@ -127,6 +131,15 @@ pub(super) struct LoadArgs {
     /// Most requests at a time
     #[arg(long, value_name = "N")]
     pub(super) max_concurrency: Option<i64>,
+    /// Send requests when the dataset says so [default with a dataset that has times of its own, such as timed_trace]
+    #[arg(long, overrides_with = "no_self_timed")]
+    pub(super) self_timed: bool,
+    /// Send requests by --request-rate, whatever times the dataset has
+    #[arg(long, overrides_with = "self_timed")]
+    pub(super) no_self_timed: bool,
+    /// Beside the load, send small probes one after the other with pauses of 1/RPS seconds, outside --max-concurrency; 0 sends none
+    #[arg(long, value_name = "RPS", default_value_t = 0.0)]
+    pub(super) probe_request_rate: f64,
     /// Let the rate rise from --ramp-up-start-rps to --ramp-up-end-rps
     #[arg(long, value_name = "HOW", value_parser = ramp_up_strategy())]
     pub(super) ramp_up_strategy: Option<RampUpStrategy>,
@@ -257,6 +270,9 @@ pub(super) struct GeneralArgs {
     /// Whose defaults and rules hold
     #[arg(long, value_enum, value_name = "MODE", default_value_t)]
     pub(super) compat: Compat,
+    /// Send nothing: show the first requests as they would go out, the lengths of all, and when they would go
+    #[arg(long)]
+    pub(super) dry_run: bool,
 }
 
 fn lora_assignment() -> impl TypedValueParser<Value = LoraAssignment> {

@@ -156,7 +156,8 @@ fn chosen_criteria(
                 )));
             }
             let plugin = plugins.offer(index).plugin.clone();
-            Ok(SlaPlan { name, plugin, config: plugins.configure(index, given)?.config, named })
+            let configured = plugins.configure(index, given)?;
+            Ok(SlaPlan { name, plugin, config: configured.config, flags: configured.flags, named })
         })
         .collect()
 }

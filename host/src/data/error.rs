@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io;
 
+use crate::fault::Cause;
+
 /// A file that cannot be used, or a request for rows that cannot be met.
 ///
 /// The text names the file as the user wrote it, the place in it as far as it
@@ -37,19 +39,6 @@ impl DataError {
             _ => Cause::Input,
         }
     }
-}
-
-/// Who has to act on a [`DataError`]; the words of the contract's `cause`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cause {
-    /// The user, on the command line: the path is wrong.
-    Config,
-    /// The user, in the file.
-    Input,
-    /// Nobody yet: the file is fine, but this version cannot hand it out.
-    Unsupported,
-    /// The author of the plugin, who asked for something impossible.
-    Internal,
 }
 
 /// A place in a file; every number counts from 1.

@@ -7,8 +7,8 @@
 //! has a file of its own; `row` knows JSON text, `source` reads by position,
 //! `offsets` holds the places.
 //!
-//! Nothing here knows about plugins, options or sampling, and nothing outside
-//! of this folder is used.
+//! Nothing here knows about plugins, options or sampling, and of the crate only
+//! `fault` is used, for whose an error is.
 
 mod csv;
 mod error;
@@ -26,7 +26,7 @@ mod source;
 
 use std::fmt;
 
-pub use error::{At, Cause, DataError, Problem};
+pub use error::{At, DataError, Problem};
 pub use open::{Format, open, open_file, open_member};
 
 use rows::Rows;

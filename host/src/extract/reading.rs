@@ -55,6 +55,10 @@ pub enum Method {
 pub struct RequestMeta {
     /// The id sent as `x-request-id`.
     pub id: Option<String>,
+    /// The session that the dataset put it in.
+    pub session: Option<String>,
+    /// Labels of the dataset, name and value.
+    pub tags: Vec<(String, String)>,
     /// The dataset's count of the prompt's tokens.
     pub prompt_tokens: u64,
     /// Length of the answer asked for.
@@ -140,6 +144,8 @@ impl Reading {
         let mut record = RequestRecord {
             index: ending.index,
             id: meta.id,
+            session: meta.session,
+            tags: meta.tags,
             prompt_tokens: meta.prompt_tokens,
             dataset_prompt_tokens: meta.prompt_tokens,
             requested_output_tokens: meta.output_tokens,

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
+use super::groups::{Groups, groups};
 use super::histogram::TokenHistograms;
 use super::peaks::{ExactPeaks, exact_peaks};
 use super::series::Series;
@@ -215,6 +216,9 @@ pub struct Extensions {
     pub finish_reasons: BTreeMap<String, u64>,
     /// Failures by class.
     pub failures: BTreeMap<&'static str, FailureCount>,
+    /// Figures by the labels that the dataset gave its samples.
+    #[serde(skip_serializing_if = "Groups::is_empty")]
+    pub tags: Groups,
     /// Bytes of all requests, heads included.
     pub bytes_out: u64,
     /// Bytes of all responses, heads included.
@@ -260,6 +264,7 @@ impl Extensions {
             token_kinds: token_kinds(run),
             finish_reasons,
             failures,
+            tags: groups(run, series),
             bytes_out: run.requests.iter().map(|r| r.bytes_out).sum(),
             bytes_in: run.requests.iter().map(|r| r.bytes_in).sum(),
             prefix_cache: input.prefix_cache,

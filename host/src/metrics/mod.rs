@@ -3,8 +3,9 @@
 //! [`series`] turns the records of a run into one value a request by the rules
 //! of the reference client; [`summary`] and [`latency`] aggregate these values
 //! exactly as it does; [`peaks`] has its peak figures beside exact ones.
-//! [`extensions`] holds what vbench reports on top, [`histogram`] the recorders
-//! behind it, [`token_kinds`] what tokens are part of, [`server_counters`] what the server says of itself. [`stats`] is
+//! [`extensions`] holds what vbench reports on top, [`groups`] figures by the
+//! labels of samples, [`histogram`] the recorders behind it, [`token_kinds`]
+//! what tokens are part of, [`server_counters`] what the server says of itself. [`stats`] is
 //! the arithmetic below all of them.
 //!
 //! Depends on `record` and `clock` only. Nothing here prints, reads a clock or
@@ -12,6 +13,7 @@
 //! n log n where a percentile needs sorted values.
 
 pub mod extensions;
+pub mod groups;
 pub mod histogram;
 pub mod latency;
 pub mod peaks;

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::fault::Cause;
 pub use crate::record::{Task, TokenKind, Usage};
 pub use crate::wire::Framing;
 
@@ -63,19 +64,6 @@ pub struct Description {
     pub summary: String,
     /// What it offers, at least one thing.
     pub offers: Vec<Offer>,
-}
-
-/// Whose fault a plugin says an error is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cause {
-    /// An option has a wrong value.
-    Config,
-    /// The user's data are not as they should be.
-    Input,
-    /// A combination that the plugin does not do.
-    Unsupported,
-    /// A defect of the plugin.
-    Internal,
 }
 
 /// Where in the user's data an error lies.

@@ -17,6 +17,8 @@ pub struct PluginError {
     pub call: Option<&'static str>,
     /// What happened.
     pub kind: ErrorKind,
+    /// The flag that sets the option which the plugin blames, dashes included.
+    pub flag: Option<String>,
     /// The end of what the plugin wrote to stdout and stderr, cleaned.
     pub output: Option<String>,
 }
@@ -81,7 +83,7 @@ pub enum ErrorKind {
 impl PluginError {
     /// A load error of the plugin or file `plugin`.
     pub(crate) fn load(plugin: impl Into<String>, error: LoadError) -> Self {
-        Self { plugin: plugin.into(), call: None, kind: ErrorKind::Load(error), output: None }
+        Self { plugin: plugin.into(), call: None, kind: ErrorKind::Load(error), flag: None, output: None }
     }
 
     /// Who has to act.
@@ -104,6 +106,13 @@ impl PluginError {
             _ => None,
         }
     }
+
+    /// Names the flag of the option that the plugin blames, if it blames one;
+    /// `flag_of` gives it, without dashes, for the option's property.
+    pub fn naming_flag<'a>(mut self, flag_of: impl Fn(&str) -> Option<&'a String>) -> Self {
+        self.flag = self.config_key().and_then(flag_of).map(|flag| format!("--{flag}"));
+        self
+    }
 }
 
 impl From<PluginError> for Fault {
@@ -124,6 +133,9 @@ impl fmt::Display for PluginError {
                 && let Some(call) = self.call
             {
                 write!(f, ", `{call}`")?;
+            }
+            if let Some(flag) = &self.flag {
+                write!(f, ": {flag}")?;
             }
             write!(f, ": {}", self.kind)?;
         }

@@ -125,6 +125,7 @@ impl Live {
             plugin: self.plugin.to_string(),
             call: Some(call),
             kind,
+            flag: None,
             output: self.store.data().output(),
         }
     }

@@ -34,10 +34,10 @@ const OPTIMIZATION_LEVEL: &str = "optimization_level";
 const TENSOR_PARALLEL: &str = "tensor_parallel_size";
 
 #[derive(Serialize)]
-struct Record<'a> {
+struct Record<'a, X> {
     benchmark: Benchmark<'a>,
     model: Model<'a>,
-    metric: Metric<'a>,
+    metric: Metric<'a, X>,
 }
 
 #[derive(Serialize)]
@@ -61,10 +61,10 @@ struct Model<'a> {
 }
 
 #[derive(Serialize)]
-struct Metric<'a> {
+struct Metric<'a, X> {
     name: &'static str,
-    benchmark_values: [&'a Value; 1],
-    extra_info: &'a IndexMap<&'a str, &'a Field<'a>>,
+    benchmark_values: &'a [&'a Value],
+    extra_info: &'a X,
 }
 
 /// The file's content. `args` are all settings of the run by their names in
@@ -79,22 +79,50 @@ pub fn to_vec(result: &ResultJson<'_>, args: &Map<String, Value>) -> Result<Vec<
         .fields()
         .filter(|(key, _)| !METRICS.contains(key) && !LEFT_OUT.contains(key) && *key != EXTENSION_KEY)
         .collect();
-    let info = benchmark_info(result, args);
+    let info = benchmark_info(&|name| result.value(name), args);
+    let metrics: Vec<(&'static str, [&Value; 1])> =
+        METRICS.into_iter().filter_map(|name| Some((name, [result.value(name)?]))).collect();
+    let metrics = metrics.iter().map(|(name, values)| (*name, values.as_slice()));
+    records(metrics, &extra, &info, args)
+}
+
+/// The file's content for a command other than `serve`: one record a metric
+/// with its values, and what else is to be kept of the result.
+///
+/// # Errors
+/// If something has no JSON form.
+pub fn command_to_vec(
+    metrics: &[(&'static str, Vec<Value>)],
+    extra: &Map<String, Value>,
+    args: &Map<String, Value>,
+) -> Result<Vec<u8>, ReportError> {
+    let info = benchmark_info(&|name| extra.get(name), args);
+    let metrics: Vec<(&'static str, Vec<&Value>)> =
+        metrics.iter().map(|(name, values)| (*name, values.iter().collect())).collect();
+    records(metrics.iter().map(|(name, values)| (*name, values.as_slice())), extra, &info, args)
+}
+
+fn records<'a, X: Serialize>(
+    metrics: impl Iterator<Item = (&'static str, &'a [&'a Value])>,
+    extra: &'a X,
+    info: &'a BenchmarkInfo,
+    args: &'a Map<String, Value>,
+) -> Result<Vec<u8>, ReportError> {
     let model = args.get("model").unwrap_or(&Value::Null);
-    let records: Vec<Record<'_>> = METRICS
-        .into_iter()
-        .filter_map(|name| {
-            Some(Record {
-                benchmark: Benchmark { name: "vLLM benchmark", extra_info: &info },
-                model: Model { name: model },
-                metric: Metric { name, benchmark_values: [result.value(name)?], extra_info: &extra },
-            })
+    let records: Vec<Record<'_, X>> = metrics
+        .map(|(name, values)| Record {
+            benchmark: Benchmark { name: "vLLM benchmark", extra_info: info },
+            model: Model { name: model },
+            metric: Metric { name, benchmark_values: values, extra_info: extra },
         })
         .collect();
     Ok(python_json::to_vec(&records)?)
 }
 
-fn benchmark_info(result: &ResultJson<'_>, args: &Map<String, Value>) -> BenchmarkInfo {
+/// Finds a value of the result by its key.
+type Lookup<'a> = &'a dyn Fn(&str) -> Option<&'a Value>;
+
+fn benchmark_info(result: Lookup<'_>, args: &Map<String, Value>) -> BenchmarkInfo {
     let compilation_mode = result_or_argument(result, args, COMPILATION_MODE);
     // The reference client raises a TypeError without a file name; taken as
     // empty it is what was meant.
@@ -106,7 +134,7 @@ fn benchmark_info(result: &ResultJson<'_>, args: &Map<String, Value>) -> Benchma
     if let Some(header) = args_out.get_mut("header").filter(|header| !header.is_null()) {
         *header = Value::from("***");
     }
-    if let Some(size) = result.value(TENSOR_PARALLEL)
+    if let Some(size) = result(TENSOR_PARALLEL)
         && !args.get(TENSOR_PARALLEL).is_some_and(truthy)
     {
         args_out.insert(TENSOR_PARALLEL.to_owned(), size.clone());
@@ -121,8 +149,8 @@ fn benchmark_info(result: &ResultJson<'_>, args: &Map<String, Value>) -> Benchma
 
 /// From the results under the whole name, else from the arguments by the
 /// nested names, else the empty text.
-fn result_or_argument(result: &ResultJson<'_>, args: &Map<String, Value>, name: &str) -> Value {
-    if let Some(value) = result.value(name) {
+fn result_or_argument(result: Lookup<'_>, args: &Map<String, Value>, name: &str) -> Value {
+    if let Some(value) = result(name) {
         return value.clone();
     }
     let mut parts = name.split('.');

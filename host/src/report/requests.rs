@@ -36,6 +36,8 @@ fn line(request: &RequestRecord, start_ns: u64) -> Value {
     json!({
         "index": request.index,
         "id": request.id,
+        "session": request.session,
+        "tags": request.tags.iter().map(|(name, value)| (name.clone(), json!(value))).collect::<Value>(),
         "scheduled_s": at(stamps.scheduled_ns),
         "released_s": at(stamps.released_ns),
         "started_s": at(stamps.started_ns),

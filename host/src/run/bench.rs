@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use anyhow::anyhow;
 
 use super::phase::{Phase, PhaseOutcome};
 use super::prepare::{Ahead, Envelope};
+use super::probes::{ProbeLine, Probes, probe_input};
 use crate::cli::{Compat, ServePlan};
 use crate::extract::plan::ReadyPlan;
 use crate::extract::{Cutting, Dialect, Method, Origin, Progress, RequestMeta};
@@ -27,6 +28,8 @@ pub struct Bench<'a> {
     cutting: Cutting,
     origin: Option<Origin>,
     identity: Identity,
+    target: Arc<Target>,
+    options: WireOptions,
     wire: Wire,
     arrivals: Receiver<Vec<Arrival>>,
     stop: Arc<AtomicBool>,
@@ -45,7 +48,9 @@ impl<'a> Bench<'a> {
         media: Arc<Store>,
         stop: Arc<AtomicBool>,
     ) -> Result<Self, Fault> {
-        let mut client = plugins.open_backend(&plan.backend.name, backend_args.clone())?;
+        let mut client = plugins
+            .open_backend(&plan.backend.name, backend_args.clone())
+            .map_err(|error| error.naming_flag(|key| plan.backend.flags.get(key)))?;
         let endpoint = client.endpoint()?;
         let identity = client.identity().clone();
         let target =
@@ -65,8 +70,8 @@ impl<'a> Bench<'a> {
             general,
         };
         let (out, arrivals) = channel();
-        let wire = Wire::start(Arc::new(target), &options, out)
-            .map_err(|e| Fault::user(anyhow!("cannot start the I/O threads: {e}")))?;
+        let target = Arc::new(target);
+        let wire = start_wire(&target, &options, out)?;
         let cutting = match endpoint.framing {
             Framing::Sse if plan.compat == Compat::V033 => {
                 Cutting::Reference(Dialect::of_backend(&plan.backend.name))
@@ -87,6 +92,8 @@ impl<'a> Bench<'a> {
             cutting,
             origin,
             identity,
+            target,
+            options,
             wire,
             arrivals,
             stop,
@@ -170,6 +177,23 @@ impl<'a> Bench<'a> {
         Ok((outcome, Ahead::finish(writer).err()))
     }
 
+    /// Begins to send probes made of the request `test` by the side of the load;
+    /// see [`Probes`].
+    ///
+    /// # Errors
+    /// When the backend cannot write a probe, or there is no thread for them.
+    pub fn probe(&self, test: &RequestIn, rps: f64) -> Result<Probes, Fault> {
+        let mut client = self.open_client()?;
+        let written = client.build(vec![probe_input(test)])?.pop();
+        let written = written.ok_or_else(|| Fault::plugin(anyhow!("the backend wrote no probe")))?;
+        let request = self.envelope.seal(None, written)?;
+        let (out, arrivals) = channel();
+        let wire = start_wire(&self.target, &WireOptions { threads: 1, ..self.options.clone() }, out)?;
+        let endpoint = self.envelope.endpoint.clone();
+        let (cutting, origin) = (self.cutting, self.origin.clone());
+        Probes::start(ProbeLine { wire, arrivals, request, cutting, origin, endpoint, client }, rps)
+    }
+
     /// Ends the I/O threads and takes their reports.
     pub fn end(self) -> Vec<LaneReport> {
         self.wire.stop()
@@ -178,6 +202,11 @@ impl<'a> Bench<'a> {
     fn open_client(&self) -> Result<Box<dyn BackendClient>, Fault> {
         Ok(self.plugins.open_backend(&self.backend, self.backend_args.clone())?)
     }
+}
+
+fn start_wire(target: &Arc<Target>, options: &WireOptions, out: Sender<Vec<Arrival>>) -> Result<Wire, Fault> {
+    Wire::start(Arc::clone(target), options, out)
+        .map_err(|e| Fault::user(anyhow!("cannot start the I/O threads: {e}")))
 }
 
 /// One I/O thread carries some hundred thousand events a second; more of them

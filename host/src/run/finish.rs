@@ -1,5 +1,6 @@
 //! From a finished run to what the user sees and keeps.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,11 +12,11 @@ use crate::cli::{Compat, ServePlan};
 use crate::clock;
 use crate::fault::{EXIT_OK, EXIT_TARGET, EXIT_THRESHOLD, Fault};
 use crate::metrics::{
-    ClientReport, ExtensionInput, Extensions, LatencyMetric, MetricOptions, PrefixCache, Series,
-    ServerCounters, Summary, TokenHistograms,
+    ClientReport, ExtensionInput, Extensions, LatencyMetric, MetricOptions, PrefixCache, ProbeSummary,
+    Series, ServerCounters, Summary, TokenHistograms,
 };
 use crate::plot;
-use crate::plugin::contract::Verdict;
+use crate::plugin::contract::{Skip, Verdict};
 use crate::plugin::services::RunView;
 use crate::plugin::{Criterion, Identity, Plugins};
 use crate::record::{RequestRecord, RunRecord, Task};
@@ -61,6 +62,10 @@ pub struct Finish<'a> {
     pub fresh_prompts: bool,
     /// Requests that were never sent, because the run was stopped.
     pub unsent: usize,
+    /// Rows that the dataset passed over.
+    pub skipped: Vec<Skip>,
+    /// What the probes saw, if there were any.
+    pub probes: Option<ProbeSummary>,
 }
 
 /// A larger share of prompt tokens than this is not in the prefix cache by chance.
@@ -73,7 +78,7 @@ impl Finish<'_> {
     /// When a criterion fails, or a file cannot be written. The table is
     /// printed before any file is touched.
     pub fn report(mut self, mut run: RunRecord) -> Result<u8, Fault> {
-        self.count_output(&mut run)?;
+        count_output(&mut run, self.tokenizer)?;
         let series = Series::from_run(&run);
         let histograms = TokenHistograms::from_run(&run);
         let view: Arc<dyn RunView> = Arc::new(MeasuredRun::new(&run, &series));
@@ -119,7 +124,7 @@ impl Finish<'_> {
             run: &run,
             series: &series,
             summary: &summary,
-            probes: None,
+            probes: self.probes.as_ref(),
             rps_changes: self.rps_changes.as_deref(),
             speculative: speculative.as_ref(),
             diffusion: diffusion.as_ref(),
@@ -136,31 +141,6 @@ impl Finish<'_> {
         self.tell(&verdicts);
         self.write(&input, &settings, &histograms)?;
         Ok(self.exit_code(&run, &verdicts))
-    }
-
-    /// The length of each answer: reported, else counted, else 1.
-    fn count_output(&self, run: &mut RunRecord) -> Result<(), Fault> {
-        let mut uncounted = Vec::new();
-        let mut texts = Vec::new();
-        for (at, request) in run.requests.iter_mut().enumerate() {
-            if !request.succeeded() || run.task == Task::Pooling {
-                continue;
-            }
-            match request.usage.output_tokens {
-                Some(tokens) if tokens > 0 => request.output_tokens = tokens,
-                _ if self.tokenizer.is_none() => request.output_tokens = 1,
-                _ => {
-                    uncounted.push(at);
-                    texts.push(request.text.as_str());
-                }
-            }
-        }
-        let Some(tokenizer) = self.tokenizer.filter(|_| !texts.is_empty()) else { return Ok(()) };
-        let counts = tokenizer.count(&texts, false).map_err(Fault::user)?;
-        for (at, tokens) in uncounted.into_iter().zip(counts) {
-            run.requests[at].output_tokens = u64::from(tokens);
-        }
-        Ok(())
     }
 
     fn selected(&self, task: Task) -> Vec<LatencyMetric> {
@@ -202,6 +182,11 @@ impl Finish<'_> {
         sections.insert("plugins".to_owned(), identities.map(|identity| json!(identity)).collect());
         let costs = self.plugins.costs().into_iter().map(|(name, costs)| (name, json!(costs)));
         sections.insert("plugin_costs".to_owned(), Value::Object(costs.collect()));
+        let mut skipped: BTreeMap<&str, u64> = BTreeMap::new();
+        for skip in &self.skipped {
+            *skipped.entry(&skip.reason).or_default() += skip.count;
+        }
+        sections.insert("skipped".to_owned(), json!(skipped));
         sections.insert("warnings".to_owned(), json!(self.screen.warnings()));
         sections
     }
@@ -396,6 +381,34 @@ impl Finish<'_> {
         // The reference client knows no exit code for failed requests.
         if failed == run.requests.len() && self.plan.compat != Compat::V033 { EXIT_TARGET } else { EXIT_OK }
     }
+}
+
+/// Sets the length of each answer: reported, else counted, else 1.
+///
+/// # Errors
+/// When the tokenizer cannot read an answer.
+pub fn count_output(run: &mut RunRecord, tokenizer: Option<&Tokenizer>) -> Result<(), Fault> {
+    let mut uncounted = Vec::new();
+    let mut texts = Vec::new();
+    for (at, request) in run.requests.iter_mut().enumerate() {
+        if !request.succeeded() || run.task == Task::Pooling {
+            continue;
+        }
+        match request.usage.output_tokens {
+            Some(tokens) if tokens > 0 => request.output_tokens = tokens,
+            _ if tokenizer.is_none() => request.output_tokens = 1,
+            _ => {
+                uncounted.push(at);
+                texts.push(request.text.as_str());
+            }
+        }
+    }
+    let Some(tokenizer) = tokenizer.filter(|_| !texts.is_empty()) else { return Ok(()) };
+    let counts = tokenizer.count(&texts, false).map_err(Fault::user)?;
+    for (at, tokens) in uncounted.into_iter().zip(counts) {
+        run.requests[at].output_tokens = u64::from(tokens);
+    }
+    Ok(())
 }
 
 /// Makes sure, before anything is measured, that there will be a place for the files.

@@ -125,6 +125,14 @@ impl Envelope {
         };
         Ok(Sealed { request, input_sequences: written.input_sequences, audio_s })
     }
+
+    /// The request as it goes out, for showing it.
+    ///
+    /// # Errors
+    /// When the body refers to a medium that is not held, or that is none.
+    pub fn outgoing(&self, id: Option<&str>, written: RequestOut) -> Result<Outgoing, Fault> {
+        self.seal(id, written).map(|sealed| sealed.request)
+    }
 }
 
 /// The thread that writes, and why it failed.
@@ -254,6 +262,8 @@ pub fn meta_of(sample: &Sample) -> RequestMeta {
     let turn = sample.turns.first();
     RequestMeta {
         id: sample.id.clone(),
+        session: sample.session.clone(),
+        tags: sample.tags.clone(),
         prompt_tokens: turn.map_or(0, |turn| turn.prompt_tokens),
         output_tokens: turn.map_or(0, |turn| turn.output_tokens),
         input_sequences: 1,

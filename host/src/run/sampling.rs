@@ -14,7 +14,7 @@ use crate::fault::Fault;
 use crate::media::Store;
 use crate::plugin::contract::{DatasetArgs, PathGrant, Prompt, Role, Sample, Skip, Twister};
 use crate::plugin::services::{Services, TokenizerService};
-use crate::plugin::{Identity, Plugins};
+use crate::plugin::{Identity, PluginError, Plugins};
 use crate::tokenizer::{Hub, Tokenizer};
 
 /// Samples asked for in one call of the plugin.
@@ -30,6 +30,8 @@ pub struct Sampled {
     pub numpy_random: NumpyRandomState,
     /// Which plugin made them.
     pub identity: Identity,
+    /// Rows that it passed over.
+    pub skipped: Vec<Skip>,
 }
 
 /// Draws the samples of `plan`; their media are in `media` afterwards, and no others.
@@ -67,11 +69,12 @@ pub fn sample(
         compat: plan.compat.name().to_owned(),
         grants,
     };
-    let mut source = plugins.open_dataset(&plan.dataset.name, args, services)?;
+    let named = |error: PluginError| Fault::from(error.naming_flag(|key| plan.dataset.flags.get(key)));
+    let mut source = plugins.open_dataset(&plan.dataset.name, args, services).map_err(named)?;
     let bar = screen.bar(plan.results.progress, u64::try_from(plan.num_prompts).ok(), "Sampling");
     let mut samples = Vec::new();
     loop {
-        let batch = source.next(BATCH)?;
+        let batch = source.next(BATCH).map_err(named)?;
         if batch.is_empty() {
             break;
         }
@@ -80,7 +83,7 @@ pub fn sample(
     }
     bar.finish_and_clear();
     media.keep_only(samples.iter().flat_map(texts_with_media));
-    let summary = source.finish()?;
+    let summary = source.finish().map_err(named)?;
     for Skip { reason, count } in &summary.skipped {
         screen.warn(format!("dataset `{}`: {count} rows passed over: {reason}", plan.dataset.name));
     }
@@ -111,7 +114,13 @@ pub fn sample(
         }
         None => NumpyRandomState::new(plan.seed),
     };
-    Ok(Sampled { samples, python_random, numpy_random, identity: source.identity().clone() })
+    Ok(Sampled {
+        samples,
+        python_random,
+        numpy_random,
+        identity: source.identity().clone(),
+        skipped: summary.skipped,
+    })
 }
 
 /// The texts of a sample in which a reference to a medium may stand.

@@ -6,18 +6,20 @@ use std::thread;
 
 use anyhow::anyhow;
 use serde_json::Value;
-use vbench_random::PythonRandom;
 
 use super::align::align;
 use super::bench::Bench;
 use super::control::{Control, ControlError};
+use super::dry_run::dry_run;
 use super::finish::{Criteria, Finish, check_places};
 use super::phase::PhaseOutcome;
 use super::prepare::{meta_of, request_of};
-use super::sampling::{Sampled, sample};
+use super::probes::Probes;
+use super::sampling::sample;
 use super::screen::Screen;
+use super::workload::{Workload, to_token_ids};
 use super::{honesty, limits};
-use crate::cli::plan::{LoadPlan, LoraPlan};
+use crate::cli::plan::{LoadPlan, TokenizerPlan};
 use crate::cli::{Compat, ServePlan};
 use crate::clock;
 use crate::extract::RequestMeta;
@@ -28,8 +30,8 @@ use crate::plugin::Plugins;
 use crate::plugin::contract::{BackendArgs, CriterionArgs, RequestIn, Role, Sample};
 use crate::record::{RequestRecord, RunRecord};
 use crate::report::RpsChange;
-use crate::schedule::{Arrivals, Pace, arrivals, assign_lora};
-use crate::tokenizer::{self, Tokenizers};
+use crate::schedule::Arrivals;
+use crate::tokenizer::{self, Tokenizer, Tokenizers};
 
 /// Backends whose requests a dataset may make ignore the end-of-sequence token.
 const IGNORE_EOS_BACKENDS: [&str; 7] =
@@ -48,6 +50,9 @@ pub fn serve(
     screen: &Screen,
     stop: &Arc<AtomicBool>,
 ) -> Result<u8, Fault> {
+    if plan.dry_run {
+        return dry_run(plan, plugins, tokenizers, screen);
+    }
     if plan.compat == Compat::V033 {
         screen.line(plan.namespace.to_python());
     }
@@ -61,30 +66,22 @@ pub fn serve(
 
     // The largest file of a start-up is read while the plugins are.
     let tokenizer_name = plan.tokenizer.name.clone().unwrap_or_else(|| model.id.clone());
-    let mode = plan.tokenizer.mode.clone();
-    let slow_allowed = plan.compat == Compat::V012;
-    let loading = (!plan.tokenizer.skip).then(|| {
-        let name = tokenizer_name.clone();
-        let tokenizers = Arc::clone(tokenizers);
-        thread::spawn(move || tokenizers.load(&name, tokenizer::Mode::parse(&mode, slow_allowed)?))
-    });
-    let ignore_eos = plan.backend.ignore_eos || dataset_says(plugins, plan, "x-ignore-eos")?;
+    let loading = thread::spawn(load_tokenizer(plan, &model.id, tokenizers));
+    let ignore_eos = forces_ignore_eos(plan, plugins)?;
     let backend_args = backend_args(plan, ignore_eos);
     let media = Arc::new(Store::new());
     let mut bench =
         Bench::start(plan, plugins, backend_args, authorization, Arc::clone(&media), Arc::clone(stop))?;
-    let tokenizer = match loading {
-        None => None,
-        Some(loading) => {
-            let spinner = screen.bar(plan.results.progress, None, "Loading the tokenizer");
-            let loaded = loading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            spinner.finish_and_clear();
-            Some(loaded.map_err(Fault::user)?)
-        }
-    };
+    let spinner = screen.bar(plan.results.progress, None, "Loading the tokenizer");
+    let loaded = loading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    spinner.finish_and_clear();
+    let tokenizer = loaded?;
 
     let mut sampled = sample(plan, plugins, tokenizer.as_ref(), &media, screen)?;
-    if dataset_says(plugins, plan, "x-align-prompts")? {
+    if let Some(tokenizer) = tokenizer.as_ref().filter(|_| plan.prompt_token_ids) {
+        to_token_ids(&mut sampled.samples, tokenizer)?;
+    } else if !plan.target.mock && dataset_says(plugins, plan, "x-align-prompts")? {
+        // The embedded server counts characters, not tokens.
         for note in align(&control, &model.id, &mut sampled.samples) {
             screen.line(note);
         }
@@ -96,18 +93,12 @@ pub fn serve(
     for warning in plugins.take_warnings() {
         screen.warn(warning);
     }
-    let Sampled { samples, mut python_random, mut numpy_random, identity: dataset } = sampled;
-    let count = samples.len();
+    let count = sampled.samples.len();
     let cap = plan.load.max_concurrency.map(|cap| cap as usize);
     let certain = cap.is_some() || (plan.load.request_rate.is_infinite() && plan.load.ramp_up.is_none());
     limits::make_room(cap.unwrap_or(count).min(count) as u64, certain, screen)?;
-    let timestamps_s = trace_times(&samples);
-    let self_timed = timestamps_s.is_some();
-    if self_timed && (plan.load.request_rate.is_finite() || plan.load.ramp_up.is_some()) {
-        screen.warn("the dataset replays its own arrival times, so the rate asked for has no effect");
-    }
-    let pace = timestamps_s.map_or_else(|| pace(&plan.load), |timestamps_s| Pace::SelfTimed { timestamps_s });
-    let schedule = arrivals(&pace, count, &mut numpy_random).map_err(Fault::user)?;
+    let Workload { samples, models, schedule, self_timed, dataset, skipped } =
+        Workload::new(plan, sampled, &model.name, screen)?;
 
     let test = test_input(&samples[0], &model.name);
     check_readiness(plan, &mut bench, &test, screen)?;
@@ -118,9 +109,8 @@ pub fn serve(
 
     screen.line("Starting main benchmark run...");
     let metas: Vec<RequestMeta> = samples.iter().map(meta_of).collect();
-    let names = model_names(plan.backend.lora.as_ref(), &model.name, count, &mut python_random)?;
     let inputs =
-        samples.into_iter().zip(&names).filter_map(|(sample, name)| request_of(sample, name)).collect();
+        samples.into_iter().zip(&models).filter_map(|(sample, name)| request_of(sample, name)).collect();
     if plan.load.profile {
         screen.line("Starting profiler...");
         if control.profile(true) {
@@ -134,6 +124,8 @@ pub fn serve(
     }
     let counters_before = counters(&control, plan.compat);
     let ahead = bench.prepare(inputs)?;
+    let probes =
+        plan.load.probe_rps.zip(test.as_ref()).map(|(rps, test)| bench.probe(test, rps)).transpose()?;
     let cpu_before_ns = clock::process_cpu_ns();
     let started_at = clock::local_now();
     let bar = screen.bar(plan.results.progress, Some(count as u64), "Requests");
@@ -142,6 +134,7 @@ pub fn serve(
     })?;
     bar.finish_and_clear();
     let cpu_ns = clock::process_cpu_ns() - cpu_before_ns;
+    let probes = probes.and_then(Probes::stop);
     let counters_after = counters(&control, plan.compat);
 
     let backend = bench.identity().clone();
@@ -165,6 +158,8 @@ pub fn serve(
         ignore_eos,
         fresh_prompts: fresh_prompts(plugins, plan)?,
         unsent: count - run.requests.len(),
+        skipped,
+        probes,
     };
     let code = finish.report(run)?;
     if plan.load.profile {
@@ -192,15 +187,15 @@ fn counters(control: &Control, compat: Compat) -> Option<[ServerCounters; 2]> {
 }
 
 /// What requests call the model, and what it is.
-struct Model {
+pub(super) struct Model {
     /// In requests.
-    name: String,
+    pub(super) name: String,
     /// In results, and for the tokenizer.
-    id: String,
+    pub(super) id: String,
 }
 
 impl Model {
-    fn find(plan: &ServePlan, control: &Control, screen: &Screen) -> Result<Self, Fault> {
+    pub(super) fn find(plan: &ServePlan, control: &Control, screen: &Screen) -> Result<Self, Fault> {
         if let Some(id) = &plan.model {
             let name = plan.served_model_name.clone().unwrap_or_else(|| id.clone());
             return Ok(Self { name, id: id.clone() });
@@ -216,11 +211,11 @@ impl Model {
     }
 }
 
-fn api_key() -> Option<String> {
+pub(super) fn api_key() -> Option<String> {
     std::env::var("OPENAI_API_KEY").ok().filter(|key| !key.is_empty())
 }
 
-fn control(plan: &ServePlan, authorization: Option<&str>) -> Result<Control, Fault> {
+pub(super) fn control(plan: &ServePlan, authorization: Option<&str>) -> Result<Control, Fault> {
     let mut headers = plan.target.headers.clone();
     let given = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
     if let Some(authorization) = authorization.filter(|_| !given) {
@@ -229,8 +224,33 @@ fn control(plan: &ServePlan, authorization: Option<&str>) -> Result<Control, Fau
     Control::new(&plan.target.base_url, headers, plan.target.insecure).map_err(Fault::user)
 }
 
+/// Takes the run's tokenizer out of `tokenizers`, loading it if it is not there; its name is the model's `id` unless the plan has
+/// one, on whatever thread the result is called; none if the run does without.
+pub(super) fn load_tokenizer(
+    plan: &ServePlan,
+    id: &str,
+    tokenizers: &Arc<Tokenizers>,
+) -> impl FnOnce() -> Result<Option<Arc<Tokenizer>>, Fault> + Send + 'static {
+    let tokenizers = Arc::clone(tokenizers);
+    let TokenizerPlan { name, mode, skip, .. } = plan.tokenizer.clone();
+    let name = name.unwrap_or_else(|| id.to_owned());
+    let slow_allowed = plan.compat == Compat::V012;
+    move || {
+        if skip {
+            return Ok(None);
+        }
+        let mode = tokenizer::Mode::parse(&mode, slow_allowed).map_err(Fault::user)?;
+        tokenizers.load(&name, mode).map(Some).map_err(Fault::user)
+    }
+}
+
+/// Whether requests tell the server to go on after an end-of-text token.
+pub(super) fn forces_ignore_eos(plan: &ServePlan, plugins: &Plugins) -> Result<bool, Fault> {
+    Ok(plan.backend.ignore_eos || dataset_says(plugins, plan, "x-ignore-eos")?)
+}
+
 /// Whether a keyword of the dataset's schema is true and concerns this backend.
-fn dataset_says(plugins: &Plugins, plan: &ServePlan, keyword: &str) -> Result<bool, Fault> {
+pub(super) fn dataset_says(plugins: &Plugins, plan: &ServePlan, keyword: &str) -> Result<bool, Fault> {
     let offer = plugins.offer(Role::Dataset, &plan.dataset.name)?.offer;
     let said = offer.config_schema.get(keyword).and_then(Value::as_bool).unwrap_or(false);
     Ok(said && (keyword != "x-ignore-eos" || IGNORE_EOS_BACKENDS.contains(&plan.backend.name.as_str())))
@@ -269,26 +289,16 @@ fn open_criteria(plan: &ServePlan, plugins: &Plugins) -> Result<Criteria, Fault>
         .map(|sla| {
             let args =
                 CriterionArgs { config: sla.config.to_string(), compat: plan.compat.name().to_owned() };
-            Ok((plugins.open_criterion(&sla.name, args)?, sla.named))
+            let criterion = plugins
+                .open_criterion(&sla.name, args)
+                .map_err(|error| error.naming_flag(|key| sla.flags.get(key)))?;
+            Ok((criterion, sla.named))
         })
         .collect()
 }
 
-fn pace(load: &LoadPlan) -> Pace {
-    match load.ramp_up {
-        Some(ramp) => Pace::RampUp { ramp, burstiness: load.burstiness },
-        None => Pace::Constant { rate_rps: load.request_rate, burstiness: load.burstiness },
-    }
-}
-
-/// The arrival times of a trace; none if the dataset is none.
-fn trace_times(samples: &[Sample]) -> Option<Vec<Option<f64>>> {
-    let timed = samples.iter().any(|sample| sample.arrival_s.is_some());
-    timed.then(|| samples.iter().map(|sample| sample.arrival_s).collect())
-}
-
 /// The first sample as the request by which the server is tried: without an id.
-fn test_input(sample: &Sample, model: &str) -> Option<RequestIn> {
+pub(super) fn test_input(sample: &Sample, model: &str) -> Option<RequestIn> {
     let mut input = request_of(sample.clone(), model)?;
     input.id = None;
     Some(input)
@@ -308,7 +318,7 @@ fn try_out(
     writing.map_or(Ok(outcome.records), Err)
 }
 
-fn check_readiness(
+pub(super) fn check_readiness(
     plan: &ServePlan,
     bench: &mut Bench<'_>,
     test: &Option<RequestIn>,
@@ -347,7 +357,7 @@ fn check_readiness(
     }
 }
 
-fn warm_up(
+pub(super) fn warm_up(
     plan: &ServePlan,
     bench: &mut Bench<'_>,
     test: &Option<RequestIn>,
@@ -362,18 +372,6 @@ fn warm_up(
     try_out(bench, test, copies as usize, cap)?;
     screen.line("Warmup run completed.");
     Ok(())
-}
-
-/// The model or adapter name of each request.
-fn model_names(
-    lora: Option<&LoraPlan>,
-    model: &str,
-    count: usize,
-    random: &mut PythonRandom,
-) -> Result<Vec<String>, Fault> {
-    let Some(lora) = lora else { return Ok(vec![model.to_owned(); count]) };
-    let picks = assign_lora(lora.assignment, lora.modules.len(), count, random).map_err(Fault::user)?;
-    Ok(picks.into_iter().map(|pick| lora.modules[pick].clone()).collect())
 }
 
 fn tell_traffic(load: &LoadPlan, screen: &Screen) {

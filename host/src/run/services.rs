@@ -250,16 +250,11 @@ impl TableRows for OpenTable {
 /// A wrong file in the contract's words. The place goes beside the message, so
 /// that it is told once, however the plugin passes it on.
 fn data_error(error: &data::DataError) -> ContractError {
-    let cause = match error.cause() {
-        data::Cause::Config => Cause::Config,
-        data::Cause::Input => Cause::Input,
-        data::Cause::Unsupported => Cause::Unsupported,
-        data::Cause::Internal => Cause::Internal,
+    let location =
+        Location { file: Some(error.file.clone()), row: error.at.line.or(error.at.row), column: None };
+    let message = match error.at.column {
+        Some(column) => format!("{} (at byte {column} of the line)", error.problem),
+        None => error.problem.to_string(),
     };
-    let location = Location {
-        file: Some(error.file.clone()),
-        row: error.at.line.or(error.at.row),
-        column: error.at.column.map(|column| column.to_string()),
-    };
-    ContractError { location: Some(location), ..ContractError::new(cause, error.problem.to_string()) }
+    ContractError { location: Some(location), ..ContractError::new(error.cause(), message) }
 }

@@ -126,7 +126,7 @@ impl Connection {
     pub(super) fn begin(&mut self, exchange: Exchange, target: &Target, scratch: &mut [u8]) -> Outcome {
         self.kept = self.connected;
         self.head.clear();
-        write_head(&mut self.head, &exchange.dispatch, target);
+        target.write_head(&exchange.dispatch.request, &mut self.head);
         self.body = exchange.dispatch.request.body.clone();
         self.written = 0;
         self.exchange = Some(exchange);
@@ -376,22 +376,4 @@ impl Connection {
         let message = format!("the connection broke: {e}");
         Outcome::Failed(Failure { class: FailureClass::Protocol, message })
     }
-}
-
-fn write_head(out: &mut Vec<u8>, dispatch: &Dispatch, target: &Target) {
-    let request = &dispatch.request;
-    for piece in
-        [&request.method, " ", &target.base_path, &request.path, " HTTP/1.1\r\nhost: ", &target.authority]
-    {
-        out.extend_from_slice(piece.as_bytes());
-    }
-    out.extend_from_slice(
-        concat!("\r\nuser-agent: vbench/", env!("CARGO_PKG_VERSION"), "\r\naccept: */*\r\n").as_bytes(),
-    );
-    for (name, value) in &request.headers {
-        for piece in [name, ": ", value, "\r\n"] {
-            out.extend_from_slice(piece.as_bytes());
-        }
-    }
-    out.extend_from_slice(format!("content-length: {}\r\n\r\n", request.body.len()).as_bytes());
 }

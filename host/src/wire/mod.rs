@@ -37,4 +37,4 @@ pub use general::GeneralOptions;
 pub use http1::ResponseHead;
 pub use lanes::{LaneReport, Wire, WireOptions};
 pub use payload::Payload;
-pub use target::{Target, TargetError};
+pub use target::{Site, Target, TargetError};

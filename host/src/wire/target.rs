@@ -7,6 +7,8 @@ use reqwest::Url;
 use rustls::pki_types::ServerName;
 use thiserror::Error;
 
+use super::exchange::Outgoing;
+
 /// Why a base URL cannot be used.
 #[derive(Debug, Error)]
 pub enum TargetError {
@@ -66,12 +68,26 @@ pub struct Tls {
     pub server_name: ServerName<'static>,
 }
 
-impl Target {
-    /// Takes `base_url` apart and resolves its host.
+/// A base URL taken apart, before its host is looked up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    /// Value of the `host` header.
+    pub authority: String,
+    /// Path of the base URL, without a final slash; comes before every path.
+    pub base_path: String,
+    /// The scheme is `https`, not `http`.
+    pub https: bool,
+    /// Host without the brackets of an IPv6 address.
+    host: String,
+    port: u16,
+}
+
+impl Site {
+    /// Takes `base_url` apart.
     ///
     /// # Errors
-    /// When it is no usable URL, or its host has no address.
-    pub fn resolve(base_url: &str, insecure: bool) -> Result<Self, TargetError> {
+    /// When it is no usable URL.
+    pub fn parse(base_url: &str) -> Result<Self, TargetError> {
         let url = Url::parse(base_url)
             .map_err(|e| TargetError::Url { url: base_url.to_owned(), reason: e.to_string() })?;
         let https = match url.scheme() {
@@ -83,27 +99,63 @@ impl Target {
         };
         let no_host = || TargetError::Url { url: base_url.to_owned(), reason: "it has no host".to_owned() };
         let host = url.host_str().ok_or_else(no_host)?.to_owned();
-        let bare_host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let port = url.port_or_known_default().ok_or_else(no_host)?;
         let authority = url.port().map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
-        let resolve = |reason: String| TargetError::Resolve { host: bare_host.clone(), reason };
+        let base_path = url.path().trim_end_matches('/').to_owned();
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        Ok(Self { authority, base_path, https, host, port })
+    }
+
+    /// Writes the head of `request` as it goes out over HTTP/1.1.
+    pub fn write_head(&self, request: &Outgoing, out: &mut Vec<u8>) {
+        write_head(request, &self.base_path, &self.authority, out);
+    }
+}
+
+impl Target {
+    /// Takes `base_url` apart and resolves its host.
+    ///
+    /// # Errors
+    /// When it is no usable URL, or its host has no address.
+    pub fn resolve(base_url: &str, insecure: bool) -> Result<Self, TargetError> {
+        let Site { authority, base_path, https, host, port } = Site::parse(base_url)?;
+        let resolve = |reason: String| TargetError::Resolve { host: host.clone(), reason };
         let addresses: Vec<SocketAddr> =
-            (bare_host.as_str(), port).to_socket_addrs().map_err(|e| resolve(e.to_string()))?.collect();
+            (host.as_str(), port).to_socket_addrs().map_err(|e| resolve(e.to_string()))?.collect();
         if addresses.is_empty() {
             return Err(resolve("it has no address".to_owned()));
         }
         let tls = if https {
-            let server_name = ServerName::try_from(bare_host.clone())
-                .map_err(|e| TargetError::Tls { host: bare_host.clone(), reason: e.to_string() })?;
+            let server_name = ServerName::try_from(host.clone())
+                .map_err(|e| TargetError::Tls { host: host.clone(), reason: e.to_string() })?;
             let config = super::tls::client_config(insecure)
-                .map_err(|e| TargetError::Tls { host: bare_host.clone(), reason: e.to_string() })?;
+                .map_err(|e| TargetError::Tls { host: host.clone(), reason: e.to_string() })?;
             Some(Tls { config: Arc::new(config), server_name })
         } else {
             None
         };
-        let base_path = url.path().trim_end_matches('/').to_owned();
         Ok(Self { authority, base_path, addresses, tls })
     }
+
+    /// Writes the head of `request` as it goes out over HTTP/1.1.
+    pub fn write_head(&self, request: &Outgoing, out: &mut Vec<u8>) {
+        write_head(request, &self.base_path, &self.authority, out);
+    }
+}
+
+fn write_head(request: &Outgoing, base_path: &str, authority: &str, out: &mut Vec<u8>) {
+    for piece in [&request.method, " ", base_path, &request.path, " HTTP/1.1\r\nhost: ", authority] {
+        out.extend_from_slice(piece.as_bytes());
+    }
+    out.extend_from_slice(
+        concat!("\r\nuser-agent: vbench/", env!("CARGO_PKG_VERSION"), "\r\naccept: */*\r\n").as_bytes(),
+    );
+    for (name, value) in &request.headers {
+        for piece in [name, ": ", value, "\r\n"] {
+            out.extend_from_slice(piece.as_bytes());
+        }
+    }
+    out.extend_from_slice(format!("content-length: {}\r\n\r\n", request.body.len()).as_bytes());
 }
 
 #[cfg(test)]

@@ -12,9 +12,8 @@ mod image;
 mod lengths;
 
 use serde_json::Value;
-use vbench_plugin::generators::PythonRandom;
 use vbench_plugin::prelude::*;
-use vbench_plugin::rules::{self, PromptRow, PromptRows, PromptSamples};
+use vbench_plugin::rules::{self, PromptPages, PromptRow, PromptRows};
 use vbench_plugin::table::{Format, Rows};
 use vbench_plugin::tokenizer;
 
@@ -64,11 +63,10 @@ const PATH: &str = "path";
 pub struct Custom {
     cx: DatasetContext,
     rows: Rows,
-    rule: PromptRows,
     output: OutputLength,
-    random: PythonRandom,
-    /// What is still to be given out; none before the first call.
-    left: Option<std::vec::IntoIter<Sample>>,
+    pages: PromptPages,
+    /// Whether anything has been given out yet.
+    begun: bool,
 }
 
 impl Dataset for Custom {
@@ -94,32 +92,32 @@ impl Dataset for Custom {
         };
         let tokenizer = tokenizer::describe();
         rule.check_template(cx, tokenizer.as_ref())?;
+        let rows = Rows::open(PATH, format)?;
+        let all = (0..rows.count()).collect();
         Ok(Self {
             cx: cx.clone(),
-            rows: Rows::open(PATH, format)?,
-            rule,
+            rows,
             output: OutputLength::new(config.output_len, tokenizer.is_some()),
-            random: PythonRandom::new(cx.seed),
-            left: None,
+            pages: rule.begin(cx, all),
+            begun: false,
         })
     }
 
     fn next(&mut self) -> Result<Option<Sample>> {
-        if self.left.is_none() {
-            if self.cx.compat.is_reference() {
-                refuse_numeric_prompts(&self.rows)?;
-            }
-            let rows = (0..self.rows.count()).collect();
-            let PromptSamples { samples, random } =
-                self.rule.sample(&self.cx, rows, |rows| self.read(rows))?;
-            self.random = random;
-            self.left = Some(samples.into_iter());
+        Ok(self.next_batch(1)?.pop())
+    }
+
+    fn next_batch(&mut self, max: usize) -> Result<Vec<Sample>> {
+        if !std::mem::replace(&mut self.begun, true) && self.cx.compat.is_reference() {
+            refuse_numeric_prompts(&self.rows)?;
         }
-        Ok(self.left.as_mut().and_then(Iterator::next))
+        let Self { rows, output, pages, .. } = self;
+        let reader = Reader { rows, output };
+        pages.next_page(max, |rows| reader.read(rows))
     }
 
     fn finish(&mut self) -> Result<Summary> {
-        Ok(Summary { python_random: Some(rules::python_state(&self.random)), ..Summary::default() })
+        Ok(Summary { python_random: Some(rules::python_state(self.pages.random())), ..Summary::default() })
     }
 }
 
@@ -133,12 +131,18 @@ struct Row {
     output_tokens: Option<Value>,
 }
 
-impl Custom {
+/// What rows ask.
+struct Reader<'a> {
+    rows: &'a Rows,
+    output: &'a OutputLength,
+}
+
+impl Reader<'_> {
     /// What these rows ask.
     fn read(&self, rows: &[u64]) -> Result<Vec<PromptRow>> {
         let read = self.rows.read::<Row>(rows, &["prompt", "output_tokens"])?;
         let asked = |(row, &index): (Row, &u64)| {
-            let output_tokens = self.output.of(row.output_tokens.as_ref(), &self.rows, index)?;
+            let output_tokens = self.output.of(row.output_tokens.as_ref(), self.rows, index)?;
             match row.prompt {
                 Some(Value::String(prompt)) => Ok(PromptRow { prompt, output_tokens }),
                 Some(_) => Err(self.bad(index, "prompt", "`prompt` is not text")),

@@ -2,12 +2,9 @@
 
 use vbench_plugin::generators::NumpyGenerator;
 use vbench_plugin::prelude::*;
+use vbench_plugin::rules::MOST_PROMPT_TOKENS;
 
 use crate::range_ratio::Ratios;
-
-/// Longest sequence that is made. Far above any model's context, and far below
-/// what would exhaust the plugin's memory by one request.
-pub(crate) const MOST_TOKENS: i64 = 1 << 24;
 
 /// Limits of a draw, both included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,10 +78,9 @@ impl LengthBounds {
             input: Bounds::around(real_input_len, ratios.input, 0),
             output: Bounds::around(output_len, ratios.output, 1),
         };
-        if prefix_len.saturating_add(bounds.input.high) > MOST_TOKENS {
-            return Err(
-                Error::config(format!("a prompt could have more than {MOST_TOKENS} tokens")).key("input_len")
-            );
+        if prefix_len.saturating_add(bounds.input.high) > MOST_PROMPT_TOKENS {
+            return Err(Error::config(format!("a prompt could have more than {MOST_PROMPT_TOKENS} tokens"))
+                .key("input_len"));
         }
         Ok(bounds)
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use vbench_plugin::generators::NumpyGenerator;
 use vbench_plugin::prelude::*;
-use vbench_plugin::rules::{Fitted, Fitter, Window};
+use vbench_plugin::rules::{Fitted, Fitter, Substreams, Window};
 use vbench_plugin::tokenizer::Info;
 use vbench_plugin::{log, tokenizer};
 
@@ -71,6 +71,8 @@ pub(crate) struct MadePrompt {
 /// draws of the lengths left.
 pub(crate) struct Prompts {
     generator: NumpyGenerator,
+    /// Where prompts draw from instead, once they draw apart from each other.
+    substreams: Option<Substreams>,
     tokens: Tokens,
     fitter: Fitter,
     input_lens: DrawnVector,
@@ -97,6 +99,7 @@ impl Prompts {
         let fitter = Fitter::new(tokens.vocab_size, Window::default());
         Self {
             generator,
+            substreams: None,
             tokens,
             fitter,
             input_lens,
@@ -127,6 +130,11 @@ impl Prompts {
         Ok(())
     }
 
+    /// From now on every prompt draws from a stream of its own.
+    pub(crate) fn draw_apart(&mut self, seed: u64) {
+        self.substreams = Some(Substreams::new(seed));
+    }
+
     /// Makes one prompt of `length` tokens that comes before all others and has
     /// no prefix. The others move up a place.
     pub(crate) fn make_first(&mut self, length: usize, offset: i64) -> Result<MadePrompt> {
@@ -148,7 +156,10 @@ impl Prompts {
             if self.fitter.is_empty() {
                 return Ok(None);
             }
-            self.fitter.advance(&mut self.generator)?;
+            match &mut self.substreams {
+                Some(substreams) => self.fitter.advance(substreams)?,
+                None => self.fitter.advance(&mut self.generator)?,
+            }
         };
         Ok(Some(self.take(fitted)))
     }

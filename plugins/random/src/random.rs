@@ -6,6 +6,7 @@ use vbench_plugin::prelude::*;
 use crate::lengths::{DrawnVector, LengthBounds};
 use crate::prompts::{Prompts, Tokens, tokenizer_for};
 use crate::range_ratio::RangeRatio;
+use crate::sampling::Sampling;
 
 /// Options of the dataset. The answers to random prompts end anywhere, so the
 /// schema asks for `ignore_eos` where the backend knows it; no prompt repeats
@@ -37,6 +38,10 @@ pub struct Config {
     #[serde(default)]
     #[schemars(range(min = 0), extend("x-flag" = "common-prefix-len", "x-shared-prefix" = true))]
     common_prefix_len: Option<i64>,
+    /// How prompts are made: serial, those of vLLM 0.33; or parallel, others, sooner, on all cores.
+    #[serde(default)]
+    #[schemars(extend("x-flag" = "sampling"))]
+    sampling: Sampling,
 }
 
 fn input_len() -> i64 {
@@ -95,6 +100,9 @@ impl Dataset for Random {
         let offsets = DrawnVector::draw(&mut generator, tokens.offsets(), wanted)?;
         let mut prompts = Prompts::new(generator, tokens, input_lens, offsets, wanted);
         prompts.draw_prefix(prefix_len as usize)?;
+        if config.sampling == Sampling::Parallel {
+            prompts.draw_apart(cx.seed);
+        }
         Ok(Self {
             cx: cx.clone(),
             batch_size: usize::try_from(config.batch_size).unwrap_or(usize::MAX),

@@ -7,6 +7,7 @@ use vbench_plugin::prelude::*;
 use crate::lengths::{Bounds, DrawnVector, LengthBounds};
 use crate::prompts::{MadePrompt, Prompts, Tokens, tokenizer_for};
 use crate::range_ratio::RangeRatio;
+use crate::sampling::Sampling;
 
 /// Options of the dataset, of which those that `random` has too go by its flags.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -28,6 +29,10 @@ pub struct RerankConfig {
     #[serde(default)]
     #[schemars(extend("x-flag" = "no-reranker"))]
     no_reranker: bool,
+    /// How prompts are made: serial, those of vLLM 0.33; or parallel, others, sooner, on all cores.
+    #[serde(default)]
+    #[schemars(extend("x-flag" = "sampling"))]
+    sampling: Sampling,
 }
 
 fn input_len() -> i64 {
@@ -102,6 +107,9 @@ impl Dataset for RandomRerank {
         let document_offsets = draw(tokens.offsets(), documents)?;
         let mut prompts = Prompts::new(generator, tokens, document_lens, document_offsets, documents);
         let query = prompts.make_first(query_len as usize, query_offset)?;
+        if config.sampling == Sampling::Parallel {
+            prompts.draw_apart(cx.seed);
+        }
         let separators = separators.map(i64::unsigned_abs);
         Ok(Self { cx: cx.clone(), prompts, query, separators, documents_each, samples: 0 })
     }

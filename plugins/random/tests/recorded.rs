@@ -320,6 +320,56 @@ fn the_older_name_of_the_prefix_length_does_the_same() {
     assert_eq!(older[0].turns[0].prompt_tokens, 16);
 }
 
+fn texts(run: &DatasetRun) -> Vec<&str> {
+    let text = |sample| {
+        let Sample { turns, .. }: &Sample = sample;
+        match &turns[0].prompt {
+            Prompt::Text(text) => text.as_str(),
+            other => panic!("no text: {other:?}"),
+        }
+    };
+    run.samples.iter().map(text).collect()
+}
+
+/// Lengths and first tokens are drawn before all prompts, so they stay.
+#[test]
+fn parallel_prompts_depend_on_the_seed_and_their_place_alone() {
+    let config = json!({"input_len": 400, "range_ratio": 0.5, "output_len": 9, "sampling": "parallel"});
+    let few = run("bpe", &config, 8, 3).unwrap();
+    assert_eq!(texts(&few), texts(&run("bpe", &config, 8, 3).unwrap()));
+    assert_ne!(texts(&few), texts(&run("bpe", &config, 8, 4).unwrap()));
+    let serial = json!({"input_len": 400, "range_ratio": 0.5, "output_len": 9});
+    let serial = run("bpe", &serial, 8, 3).unwrap();
+    for (sample, as_ever) in few.samples.iter().zip(&serial.samples) {
+        let (turn, as_ever) = (&sample.turns[0], &as_ever.turns[0]);
+        assert_eq!(turn.output_tokens, as_ever.output_tokens);
+        assert!(turn.prompt_tokens.abs_diff(as_ever.prompt_tokens) <= 4, "{turn:?} {as_ever:?}");
+    }
+    assert_ne!(texts(&few), texts(&serial));
+}
+
+#[test]
+fn parallel_prompts_with_common_beginnings_do_not_depend_on_the_page() {
+    let config = json!({"prefix_len": 12, "suffix_len": 8, "num_prefixes": 3, "sampling": "parallel"});
+    let made = run_as::<PrefixRepetition>("bpe", &config, 30, 1, Compat::Vbench).unwrap();
+    let again = run_as::<PrefixRepetition>("bpe", &config, 30, 1, Compat::Vbench).unwrap();
+    let sorted = |run: &DatasetRun| {
+        let mut texts: Vec<String> = texts(run).into_iter().map(str::to_owned).collect();
+        texts.sort();
+        texts
+    };
+    assert_eq!(texts(&made), texts(&again));
+    assert_eq!(sorted(&made).windows(2).filter(|pair| pair[0] == pair[1]).count(), 0);
+    assert!(made.summary.numpy_random.is_none());
+    let unshuffled = json!({"prefix_len": 12, "suffix_len": 8, "num_prefixes": 3, "sampling": "parallel",
+        "disable_shuffle": true});
+    let unshuffled = run_as::<PrefixRepetition>("bpe", &unshuffled, 30, 1, Compat::Vbench).unwrap();
+    let beginning = |text: &str| text.chars().take(8).collect::<String>();
+    let beginnings: std::collections::BTreeSet<String> =
+        texts(&unshuffled).into_iter().map(beginning).collect();
+    assert_eq!(beginnings.len(), 3);
+}
+
 #[test]
 fn a_run_without_tokenizer_is_refused() {
     let result = Host::new().without_tokenizer().run_dataset::<Random>("{}", DatasetArgs::default());
@@ -347,7 +397,8 @@ fn the_schema_has_the_flags_of_the_reference_client() {
             "random-range-ratio",
             "random-prefix-len",
             "random-batch-size",
-            "common-prefix-len"
+            "common-prefix-len",
+            "sampling"
         ]
     );
     assert_eq!((&schema["x-ignore-eos"], &schema["x-fresh-prompts"]), (&json!(true), &json!(true)));

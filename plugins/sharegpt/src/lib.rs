@@ -4,7 +4,10 @@
 //! Which rows are taken, in which order and with which lengths follows the
 //! reference client, vLLM 0.33.
 
+use std::collections::VecDeque;
+
 use serde_json::value::RawValue;
+use vbench_plugin::dataset::Skip;
 use vbench_plugin::generators::PythonRandom;
 use vbench_plugin::prelude::*;
 use vbench_plugin::rules::{self, Validity};
@@ -45,15 +48,38 @@ const PATH: &str = "path";
 /// The columns of a row that are looked at.
 const COLUMNS: [&str; 3] = ["conversations", "image", "video"];
 
-/// Samples from a ShareGPT file.
+/// Rows read at once, at least and at most.
+const CHUNK: (usize, usize) = (32, 256);
+
+/// Samples from a ShareGPT file, made page by page, so that what is held does
+/// not grow with the file.
 pub struct ShareGpt {
     cx: DatasetContext,
     config: Config,
     rows: Rows,
     random: PythonRandom,
-    /// What is still to be given out, last first; none before the first call.
-    left: Option<Vec<Sample>>,
+    /// Numbers of the rows with a question and an answer, in the order in which
+    /// they are tried; none before the first call.
+    order: Option<Vec<u64>>,
+    /// How many of them have been tried.
+    tried: usize,
+    /// Those that were kept, to be repeated if there are too few.
+    kept: Vec<Kept>,
+    /// Samples of these that have been made, and those not yet given out.
+    made: usize,
+    ready: VecDeque<Sample>,
+    /// Rows that were passed over: without a question and an answer, and of a
+    /// length that is not asked.
+    without_pair: u64,
     skipped: u64,
+}
+
+/// A row that is asked.
+#[derive(Debug, Clone, Copy)]
+struct Kept {
+    row: u64,
+    prompt_tokens: u64,
+    output_tokens: i64,
 }
 
 impl Dataset for ShareGpt {
@@ -70,26 +96,52 @@ impl Dataset for ShareGpt {
             config,
             rows: Rows::open(PATH, Format::Json)?,
             random: PythonRandom::new(cx.seed),
-            left: None,
+            order: None,
+            tried: 0,
+            kept: Vec::new(),
+            made: 0,
+            ready: VecDeque::new(),
+            without_pair: 0,
             skipped: 0,
         })
     }
 
     fn next(&mut self) -> Result<Option<Sample>> {
-        if self.left.is_none() {
-            let mut samples = self.sample()?;
-            samples.reverse();
-            self.left = Some(samples);
+        Ok(self.next_batch(1)?.pop())
+    }
+
+    fn next_batch(&mut self, max: usize) -> Result<Vec<Sample>> {
+        let wanted = usize::try_from(self.cx.count).unwrap_or(0);
+        let order = match self.order.take() {
+            Some(order) => order,
+            None => self.draw_order()?,
+        };
+        while self.ready.is_empty() && self.kept.len() < wanted && self.tried < order.len() {
+            // A few more than are missing, as some will be too short or too long.
+            let missing = (wanted - self.kept.len()).saturating_mul(2).clamp(CHUNK.0, CHUNK.1);
+            let end = order.len().min(self.tried + missing);
+            let rows = &order[self.tried..end];
+            self.tried = end;
+            self.add(rows, wanted)?;
         }
-        Ok(self.left.as_mut().and_then(Vec::pop))
+        self.order = Some(order);
+        if self.ready.is_empty() && !self.config.no_oversample && self.made < wanted {
+            self.repeat(wanted, max)?;
+        }
+        let given = self.ready.len().min(max);
+        Ok(self.ready.drain(..given).collect())
     }
 
     fn finish(&mut self) -> Result<Summary> {
         let mut summary =
             Summary { python_random: Some(rules::python_state(&self.random)), ..Summary::default() };
-        if self.skipped > 0 {
-            let reason = "too short or too long to be asked".into();
-            summary.skipped.push(vbench_plugin::dataset::Skip { reason, count: self.skipped });
+        for (reason, count) in [
+            ("without a question and an answer", self.without_pair),
+            ("too short or too long to be asked", self.skipped),
+        ] {
+            if count > 0 {
+                summary.skipped.push(Skip { reason: reason.into(), count });
+            }
         }
         Ok(summary)
     }
@@ -109,53 +161,38 @@ struct Message {
     value: String,
 }
 
-/// A question with its answer, and where it stands.
-struct Pair {
-    index: u64,
+/// A question, and where it stands.
+struct Question {
+    row: u64,
     prompt: String,
     attachments: Attachments,
 }
 
 impl ShareGpt {
-    fn sample(&mut self) -> Result<Vec<Sample>> {
-        let wanted = usize::try_from(self.cx.count).unwrap_or(0);
+    fn draw_order(&mut self) -> Result<Vec<u64>> {
         let turns = self.rows.lengths("conversations")?;
         let mut order: Vec<u64> =
             (0u64..).zip(turns).filter(|&(_, turns)| turns >= 2).map(|(row, _)| row).collect();
+        self.without_pair = self.rows.count() - order.len() as u64;
         if !self.config.disable_shuffle {
             self.random.shuffle(&mut order);
         }
-        let mut samples: Vec<Sample> = Vec::new();
-        let mut rest = order.as_slice();
-        while samples.len() < wanted && !rest.is_empty() {
-            // A few more than are missing, as some will be too short or too long.
-            let (rows, later) =
-                rest.split_at(rest.len().min((wanted - samples.len()).saturating_mul(2).clamp(32, 1024)));
-            rest = later;
-            self.add(rows, wanted, &mut samples)?;
-        }
-        let found = samples.len();
-        if !self.config.no_oversample && found < wanted {
-            self.random = PythonRandom::new(self.cx.seed);
-            rules::oversample(&mut samples, self.cx.count, &self.cx.request_id_prefix, &mut self.random)?;
-            log::info(format!("{found} conversations can be asked; {} are asked again", wanted - found));
-        }
-        Ok(samples)
+        Ok(order)
     }
 
-    /// Adds the samples of these rows, up to `wanted` in all.
-    fn add(&mut self, rows: &[u64], wanted: usize, samples: &mut Vec<Sample>) -> Result<()> {
-        let mut pairs = Vec::with_capacity(rows.len());
+    /// Makes samples of these rows, up to `wanted` in all.
+    fn add(&mut self, rows: &[u64], wanted: usize) -> Result<()> {
+        let mut questions = Vec::with_capacity(rows.len());
         let mut texts = Vec::with_capacity(rows.len() * 2);
         for (row, &index) in self.rows.read::<Row>(rows, &COLUMNS)?.into_iter().zip(rows) {
             let (prompt, answer) = self.first_two(&row, index)?;
             texts.extend([prompt.clone(), answer]);
-            pairs.push(Pair { index, prompt, attachments: self.attachments(row, index)? });
+            questions.push(Question { row: index, prompt, attachments: self.attachments(row, index)? });
         }
         let counts = tokenizer::count(&texts, true)?;
         let rule = Validity { any_output: self.config.output_len.is_some(), ..Validity::CONVERSATION };
-        for (pair, counts) in pairs.into_iter().zip(counts.chunks_exact(2)) {
-            if samples.len() == wanted {
+        for (question, counts) in questions.into_iter().zip(counts.chunks_exact(2)) {
+            if self.kept.len() == wanted {
                 break;
             }
             let prompt_tokens = u64::from(counts[0]);
@@ -164,15 +201,53 @@ impl ShareGpt {
                 self.skipped += 1;
                 continue;
             }
-            let prompt = if self.config.enable_multimodal_chat {
-                let messages = rules::chat_messages(&pair.prompt, &pair.attachments);
-                Prompt::Messages(messages.map_err(|error| error.at(self.rows.locate(pair.index)))?)
-            } else {
-                Prompt::Text(pair.prompt)
-            };
-            let turn = Turn::new(prompt, prompt_tokens, output_tokens).with_attachments(pair.attachments);
-            samples.push(Sample::new(turn).with_id(self.cx.request_id(samples.len())));
+            let kept = Kept { row: question.row, prompt_tokens, output_tokens };
+            self.make(question, kept)?;
+            self.kept.push(kept);
         }
+        Ok(())
+    }
+
+    /// Asks at most `max` of the kept rows again, up to `wanted` samples in all.
+    fn repeat(&mut self, wanted: usize, max: usize) -> Result<()> {
+        let found = self.kept.len();
+        if found == 0 {
+            return Err(Error::input(format!(
+                "no conversation can be asked: {} of {} rows have a question and an answer, and {} of these are too short or too long",
+                self.tried,
+                self.rows.count(),
+                self.skipped
+            )));
+        }
+        if self.made == found {
+            self.random = PythonRandom::new(self.cx.seed);
+            log::info(format!("{found} conversations can be asked; {} are asked again", wanted - found));
+        }
+        let count = max.min(CHUNK.1).min(wanted - self.made);
+        let draw = |_| self.random.choice(found).map_err(|error| Error::internal(error.to_string()));
+        let drawn = (0..count).map(draw).collect::<Result<Vec<_>>>()?;
+        let again: Vec<Kept> = drawn.into_iter().map(|place| self.kept[place]).collect();
+        let rows: Vec<u64> = again.iter().map(|kept| kept.row).collect();
+        for (row, kept) in self.rows.read::<Row>(&rows, &COLUMNS)?.into_iter().zip(again) {
+            let (prompt, _) = self.first_two(&row, kept.row)?;
+            let attachments = self.attachments(row, kept.row)?;
+            self.make(Question { row: kept.row, prompt, attachments }, kept)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the next sample.
+    fn make(&mut self, question: Question, kept: Kept) -> Result<()> {
+        let Question { row, prompt, attachments } = question;
+        let prompt = if self.config.enable_multimodal_chat {
+            let messages = rules::chat_messages(&prompt, &attachments);
+            Prompt::Messages(messages.map_err(|error| error.at(self.rows.locate(row)))?)
+        } else {
+            Prompt::Text(prompt)
+        };
+        let turn = Turn::new(prompt, kept.prompt_tokens, kept.output_tokens).with_attachments(attachments);
+        self.ready.push_back(Sample::new(turn).with_id(self.cx.request_id(self.made)));
+        self.made += 1;
         Ok(())
     }
 

@@ -151,10 +151,29 @@ fn a_message_without_text_is_named_by_its_place() {
 }
 
 #[test]
+fn what_is_passed_over_is_counted_by_reason() {
+    let pair = |question: &str| json!({"conversations": [{"value": question}, {"value": "an answer of some length"}]});
+    let rows = vec![
+        pair("a question of some length"),
+        json!({"conversations": [{"value": "alone"}]}),
+        pair("?"),
+        json!({"other": 1}),
+    ];
+    let host = Host::new().with_rows("path", rows);
+    let args = DatasetArgs { count: 5, ..DatasetArgs::default() };
+    let run = host.run_dataset::<ShareGpt>(r#"{"path": "x"}"#, args).unwrap();
+    let skipped: Vec<_> = run.summary.skipped.iter().map(|skip| (skip.reason.as_str(), skip.count)).collect();
+    assert_eq!(skipped, [("without a question and an answer", 2), ("too short or too long to be asked", 1)]);
+    let ids: Vec<_> = run.samples.iter().filter_map(|sample| sample.id.as_deref()).collect();
+    assert_eq!(ids, ["test-0", "test-1", "test-2", "test-3", "test-4"]);
+    assert!(run.samples.iter().all(|sample| sample.turns == run.samples[0].turns));
+}
+
+#[test]
 fn nothing_to_ask_is_said_clearly() {
     let host = Host::new().with_rows("path", vec![json!({"conversations": []})]);
     let error = host.run_dataset::<ShareGpt>(r#"{"path": "x"}"#, DatasetArgs::default()).unwrap_err();
-    assert!(error.message.contains("no row can be used"));
+    assert!(error.message.contains("no conversation can be asked"), "{}", error.message);
     let host = Host::new().with_rows("path", Vec::new()).without_tokenizer();
     let error = host.run_dataset::<ShareGpt>(r#"{"path": "x"}"#, DatasetArgs::default()).unwrap_err();
     assert_eq!(error.cause, vbench_plugin::Cause::Config);

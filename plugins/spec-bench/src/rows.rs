@@ -1,9 +1,8 @@
 //! Rows of a category, and the samples made of them.
 
 use serde_json::Value;
-use vbench_plugin::generators::PythonRandom;
 use vbench_plugin::prelude::*;
-use vbench_plugin::rules::{self, Column, ColumnKind, PromptRow, PromptRows, PromptSamples};
+use vbench_plugin::rules::{self, Column, ColumnKind, PromptPages, PromptRow, PromptRows};
 use vbench_plugin::table::Rows;
 use vbench_plugin::tokenizer;
 
@@ -33,9 +32,8 @@ pub(crate) struct Samples {
     source: FirstMessages,
     /// The first message of a row's conversation.
     first: fn(&Value) -> Option<&str>,
-    random: PythonRandom,
-    /// What is still to be given out; none before the first call.
-    left: Option<std::vec::IntoIter<Sample>>,
+    /// None before the first call.
+    pages: Option<PromptPages>,
 }
 
 #[derive(Deserialize)]
@@ -57,22 +55,22 @@ impl Samples {
             return Err(Error::config(format!("dataset {name} counts tokens, which needs a tokenizer")));
         };
         source.rule.check_template(cx, Some(&info))?;
-        Ok(Self { cx: cx.clone(), source, first, random: PythonRandom::new(SEED), left: None })
+        Ok(Self { cx: cx.clone(), source, first, pages: None })
     }
 
-    pub(crate) fn next(&mut self) -> Result<Option<Sample>> {
-        if self.left.is_none() {
-            let rows = self.of_category()?;
-            let PromptSamples { samples, random } =
-                self.source.rule.sample(&self.cx, rows, |rows| self.read(rows))?;
-            self.random = random;
-            self.left = Some(samples.into_iter());
-        }
-        Ok(self.left.as_mut().and_then(Iterator::next))
+    pub(crate) fn next_batch(&mut self, max: usize) -> Result<Vec<Sample>> {
+        let mut pages = match self.pages.take() {
+            Some(pages) => pages,
+            None => self.source.rule.clone().begin(&self.cx, self.of_category()?),
+        };
+        let page = pages.next_page(max, |rows| self.read(rows));
+        self.pages = Some(pages);
+        page
     }
 
     pub(crate) fn summary(&self) -> Summary {
-        Summary { python_random: Some(rules::python_state(&self.random)), ..Summary::default() }
+        let python_random = self.pages.as_ref().map(|pages| rules::python_state(pages.random()));
+        Summary { python_random, ..Summary::default() }
     }
 
     /// Numbers of the rows of the category; an empty category means all.

@@ -77,7 +77,11 @@ impl Dataset for SpecBench {
     }
 
     fn next(&mut self) -> Result<Option<Sample>> {
-        self.0.next()
+        Ok(self.next_batch(1)?.pop())
+    }
+
+    fn next_batch(&mut self, max: usize) -> Result<Vec<Sample>> {
+        self.0.next_batch(max)
     }
 
     fn finish(&mut self) -> Result<Summary> {

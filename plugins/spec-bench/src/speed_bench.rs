@@ -104,7 +104,11 @@ impl Dataset for SpeedBench {
     }
 
     fn next(&mut self) -> Result<Option<Sample>> {
-        self.0.next()
+        Ok(self.next_batch(1)?.pop())
+    }
+
+    fn next_batch(&mut self, max: usize) -> Result<Vec<Sample>> {
+        self.0.next_batch(max)
     }
 
     fn finish(&mut self) -> Result<Summary> {

@@ -6,11 +6,11 @@ use std::collections::VecDeque;
 use serde_json::{Map, Value};
 use vbench_plugin::generators::data_frame_sample;
 use vbench_plugin::prelude::*;
-use vbench_plugin::rules::{self, python_number};
+use vbench_plugin::rules::{self, MOST_PROMPT_TOKENS, python_number};
 use vbench_plugin::table::{Format, Rows};
 use vbench_plugin::tokenizer::{self, TokenLists};
 
-use crate::{MOST_TOKENS, TOKENS_AT_ONCE};
+use crate::TOKENS_AT_ONCE;
 
 /// Options of the dataset.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -119,9 +119,9 @@ impl BurstGpt {
             }
             let prompt_tokens = self.whole(row, prompt_column, index)?;
             let answer_tokens = self.whole(row, answer_column, index)?;
-            if !(0..=MOST_TOKENS).contains(&prompt_tokens) {
+            if !(0..=MOST_PROMPT_TOKENS).contains(&prompt_tokens) {
                 return Err(Error::input(format!(
-                    "a prompt of {prompt_tokens} tokens cannot be made; from 0 to {MOST_TOKENS} can"
+                    "a prompt of {prompt_tokens} tokens cannot be made; from 0 to {MOST_PROMPT_TOKENS} can"
                 ))
                 .at(self.rows.locate(index).column(prompt_column)));
             }

@@ -14,9 +14,5 @@ pub use timed_trace::{TimedTrace, TimedTraceConfig};
 
 vbench_plugin::export! { datasets: [BurstGpt, TimedTrace] }
 
-/// Longest prompt that is made, in tokens. Far above any model's context, and
-/// far below what would exhaust the plugin's memory by one request.
-const MOST_TOKENS: i64 = 1 << 24;
-
 /// Tokens that are made at once, over several requests.
 const TOKENS_AT_ONCE: usize = 1 << 20;

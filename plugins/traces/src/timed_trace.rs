@@ -7,12 +7,12 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use vbench_plugin::generators::{NumpyRandomState, PythonRandom};
 use vbench_plugin::prelude::*;
-use vbench_plugin::rules::{self, python_number};
+use vbench_plugin::rules::{self, MOST_PROMPT_TOKENS, python_number};
 use vbench_plugin::table::{Format, Rows};
 use vbench_plugin::{log, tokenizer};
 
+use crate::TOKENS_AT_ONCE;
 use crate::expansion::Expansion;
-use crate::{MOST_TOKENS, TOKENS_AT_ONCE};
 
 /// Options of the dataset. The answers end where the trace says, so the schema
 /// asks for `ignore_eos`.
@@ -121,9 +121,9 @@ impl Dataset for TimedTrace {
         }
         let block_tokens = usize::try_from(config.chunk_hash_size)
             .ok()
-            .filter(|&tokens| tokens <= MOST_TOKENS as usize)
+            .filter(|&tokens| tokens <= MOST_PROMPT_TOKENS as usize)
             .ok_or_else(|| {
-                Error::config(format!("has to be at most {MOST_TOKENS}")).key("chunk_hash_size")
+                Error::config(format!("has to be at most {MOST_PROMPT_TOKENS}")).key("chunk_hash_size")
             })?;
         let expansion = Expansion::new(config.hash.parse()?, vocabulary, block_tokens);
         let rows = Rows::open("path", Format::Jsonl)?;
@@ -186,8 +186,8 @@ impl TimedTrace {
             return Err(Error::input(format!("a request cannot be due {arrival_s} s after the start"))
                 .at(self.rows.locate(index).column(&config.label_timestamp)));
         }
-        if length > MOST_TOKENS {
-            return Err(Error::input(format!("a prompt has more than {MOST_TOKENS} tokens"))
+        if length > MOST_PROMPT_TOKENS {
+            return Err(Error::input(format!("a prompt has more than {MOST_PROMPT_TOKENS} tokens"))
                 .at(self.rows.locate(index).column(&config.label_input_length)));
         }
         let ids = match row.get(&config.label_hash_ids) {

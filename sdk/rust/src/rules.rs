@@ -7,8 +7,8 @@ pub mod python_number;
 mod row_order;
 
 pub use column::{Column, ColumnKind};
-pub use fit::{Fitted, Fitter, TokenDraws, Window};
-pub use prompt_rows::{PromptRow, PromptRows, PromptSamples};
+pub use fit::{Draw, Fitted, Fitter, Substreams, TokenDraws, Window};
+pub use prompt_rows::{PromptPages, PromptRow, PromptRows};
 pub use row_order::{BUFFER_ROWS, ShuffleBuffer, shuffled_files};
 
 use crate::dataset::Twister;
@@ -16,6 +16,10 @@ use crate::generators::{NumpyRandomState, PythonRandom};
 use crate::openai;
 use crate::sample::{Attachments, Media, MediaKind};
 use crate::{Error, Result, Sample};
+
+/// Longest prompt that is made of tokens. Far above any model's context, and far
+/// below what would exhaust a plugin's memory by one request.
+pub const MOST_PROMPT_TOKENS: i64 = 1 << 24;
 
 /// Which pairs of prompt and answer are worth asking: neither too short for a
 /// figure nor too long for common models.

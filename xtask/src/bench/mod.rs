@@ -10,14 +10,17 @@
 //!
 //! - `case`: loads; `clients`: commands of the clients; `process`: pinned
 //!   child processes and what they used; `capacity`, `accuracy`, `parse`,
-//!   `start_up`, `sampling`, `sweeps` (their time, and the runs of an SLA
-//!   search): the measurements; `stats`, `table`: figures and how they are
-//!   printed.
+//!   `start_up`, `sampling`, `datasets`, `memory`, `sweeps` (their time, and the
+//!   runs of an SLA search): the measurements; `data`: files of prompts for
+//!   them; `stats`, `table`: figures and how they are printed.
 
 mod accuracy;
 mod capacity;
 mod case;
 mod clients;
+mod data;
+mod datasets;
+mod memory;
 mod parse;
 mod plugins;
 mod process;
@@ -75,6 +78,10 @@ enum BenchCommand {
     StartUp,
     /// What a random prompt costs to make.
     Sampling,
+    /// CPU to make the prompts of each text dataset.
+    Datasets,
+    /// Peak memory, against its limits.
+    Memory,
     /// Error and runs of the search for the highest load, over seeds (--runs), against bisection's.
     Sla,
     /// Time of a sweep of eight short runs.
@@ -152,6 +159,12 @@ pub fn run(workspace: &Workspace, args: &BenchArgs) -> Result<()> {
     }
     if wanted(BenchCommand::Sampling) {
         report(&setting, "sampling", sampling::measure(&setting)?)?;
+    }
+    if wanted(BenchCommand::Datasets) {
+        report(&setting, "datasets", datasets::measure_all(&setting, only)?)?;
+    }
+    if wanted(BenchCommand::Memory) {
+        report(&setting, "memory", memory::measure_all(&setting)?)?;
     }
     if wanted(BenchCommand::Sla) {
         report(&setting, "sla", sweeps::search(&setting)?)?;

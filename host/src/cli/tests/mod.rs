@@ -5,6 +5,7 @@ mod reference;
 
 use serde_json::json;
 
+use super::LatencyPlan;
 use super::early::early;
 use super::offers::{OfferSpec, Role};
 use super::plan::ServePlan;
@@ -232,6 +233,106 @@ fn every_flag_lands_in_the_plan() {
 }
 
 #[test]
+fn times_probes_and_token_ids() {
+    let plan = serve(&[]).unwrap();
+    assert_eq!((plan.load.self_timed, plan.load.probe_rps), (None, None));
+    assert!(!plan.prompt_token_ids && !plan.dry_run);
+    let plan =
+        serve(&["--self_timed", "--probe-request-rate=2.5", "--prompt-token-ids", "--dry-run"]).unwrap();
+    assert_eq!((plan.load.self_timed, plan.load.probe_rps), (Some(true), Some(2.5)));
+    assert!(plan.prompt_token_ids && plan.dry_run);
+    assert_eq!(plan.namespace.get("self_timed"), Some(&ArgValue::Bool(true)));
+    let plan = serve(&["--self-timed", "--no-self-timed", "--probe-request-rate", "0"]).unwrap();
+    assert_eq!((plan.load.self_timed, plan.load.probe_rps), (Some(false), None));
+    assert_eq!(plan.namespace.get("self_timed"), Some(&ArgValue::Bool(false)));
+    assert_eq!(serve(&["--no-self-timed", "--self-timed"]).unwrap().load.self_timed, Some(true));
+    // A metric that there is not is ignored where it was.
+    assert!(serve(&["--compat", "v0.33", "--percentile-metrics", "ttfb"]).unwrap().warnings.is_empty());
+    assert_eq!(serve(&["--compat", "v0.12", "--percentile-metrics", "ttfb"]).unwrap().warnings.len(), 1);
+}
+
+#[test]
+fn an_option_knows_the_flag_that_set_it() {
+    let plan = serve(&["--input-len", "5"]).unwrap();
+    assert_eq!(plan.dataset.flags["input_len"], "input-len");
+    assert_eq!(plan.dataset.flags["output_len"], "random-output-len");
+}
+
+fn latency(line: &[&str]) -> Result<LatencyPlan, String> {
+    let line: Vec<&str> = ["latency"].iter().chain(line).copied().collect();
+    match invoke(&line, &usual()).map_err(|error| error.to_string())? {
+        Invocation::Latency(plan) => Ok(*plan),
+        other => Err(format!("{other:?}")),
+    }
+}
+
+#[test]
+fn latency_takes_its_own_flags_and_those_of_the_target() {
+    let plan = latency(&[]).unwrap();
+    let options = &plan.options;
+    assert_eq!((options.input_len, options.output_len, options.batch_size, options.n), (32, 128, 8, 1));
+    assert_eq!((options.num_iters_warmup, options.num_iters), (10, 30));
+    assert!(plan.serve.tokenizer.skip && plan.serve.backend.ignore_eos);
+    assert_eq!(json!(plan.serve.backend.sampling), json!({"temperature": 1.0}));
+    let plan = latency(&[
+        "--batch_size=3",
+        "--use-beam-search",
+        "--n",
+        "4",
+        "--base-url",
+        "http://h:1",
+        "--header",
+        "a=b",
+        "--top-k",
+        "5",
+        "--temperature",
+        "0.5",
+        "--seed",
+        "7",
+        "--output-json",
+        "x.json",
+    ])
+    .unwrap();
+    assert_eq!((plan.options.batch_size, plan.serve.seed), (3, 7));
+    assert_eq!(plan.serve.target.base_url, "http://h:1");
+    assert_eq!(json!(plan.serve.backend.sampling), json!({"top_k": 5, "temperature": 0.5}));
+    assert_eq!(json!(plan.serve.backend.extra_body), json!({"n": 4, "use_beam_search": true}));
+    for (words, reason) in [
+        (&["--request-rate", "1"][..], "has no meaning for `vbench latency`"),
+        (&["--tokenizer", "x"], "has no meaning"),
+        (&["--random-input-len", "4"], "has no meaning"),
+        (&["--disable-detokenize"], "vLLM's engine"),
+        (&["--num-iters", "0"], "0 is not in"),
+        (&["stray"], "stray"),
+    ] {
+        let error = latency(words).unwrap_err();
+        assert!(error.contains(reason), "{words:?}: {error}");
+    }
+}
+
+#[test]
+fn throughput_takes_datasets_too() {
+    let throughput = |line: &[&str]| {
+        let line: Vec<&str> = ["bench", "throughput"].iter().chain(line).copied().collect();
+        match invoke(&line, &usual()).map_err(|error| error.to_string())? {
+            Invocation::Throughput(plan) => Ok(*plan),
+            other => Err(format!("{other:?}")),
+        }
+    };
+    let plan = throughput(&["--dataset-path", "x.json", "--num-warmups", "2", "--n=3"]).unwrap();
+    assert_eq!((plan.serve.dataset.name.as_str(), plan.serve.load.num_warmups), ("sharegpt", 2));
+    assert_eq!(json!(plan.serve.backend.extra_body), json!({"n": 3}));
+    assert_eq!(plan.serve.load.request_rate, f64::INFINITY);
+    let plan = throughput(&["--random-input-len", "5", "--num-prompts", "9"]).unwrap();
+    assert_eq!((plan.serve.dataset.name.as_str(), plan.serve.num_prompts), ("random", 9));
+    for words in [&["--max-concurrency", "1"][..], &["--save-result"], &["--dry-run"]] {
+        assert!(throughput(words).unwrap_err().contains("has no meaning for `vbench throughput`"));
+    }
+    assert!(printed(&["throughput", "--help"], &usual()).contains("--num-warmups"));
+    assert!(printed(&["latency", "--help=Target"], &usual()).contains("--base-url"));
+}
+
+#[test]
 fn addresses() {
     for (words, url) in [
         (&["--host", "::1", "--port", "9"][..], "http://[::1]:9"),
@@ -356,6 +457,11 @@ fn typical_errors() {
         &["--dataset-name", "acme_logs", "--acme-logs-word", "b"],
         &["--sla", "threshold", "--sla", "threshold"],
         &["--max-error-rate", "2"],
+        &["--percentile-metrics", "ttft,ttfb"],
+        &["--probe-request-rate", "-1"],
+        &["--probe-request-rate", "inf"],
+        &["--prompt-token-ids", "--skip-tokenizer-init"],
+        &["--prompt-token-ids", "--backend", "openai-chat"],
         &["--fail-on-errors", "--max-error-rate", "0.1"],
         &["--io-threads", "0"],
         &["--request-timeout-sec", "0"],

@@ -18,14 +18,64 @@ use crate::{Error, Result};
 /// How often a sequence is mended before it is taken as it is.
 const RETRIES: u32 = 10;
 
+/// Which draw is made: the sequence it is for, counted in the order in which
+/// sequences were begun, and how many draws this sequence has had before at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Draw {
+    /// Number of the sequence, from 0.
+    pub sequence: u64,
+    /// Differs between the draws of a sequence.
+    pub round: u32,
+}
+
 /// A generator that missing tokens are drawn from.
 pub trait TokenDraws {
+    /// All draws come from one stream, so a sequence draws only when all before
+    /// it are done.
+    const IN_ORDER: bool = true;
+
     /// Appends `count` ids below `vocab_size`.
-    fn draw(&mut self, vocab_size: u32, count: usize, ids: &mut Vec<u32>) -> Result<()>;
+    fn draw(&mut self, draw: Draw, vocab_size: u32, count: usize, ids: &mut Vec<u32>) -> Result<()>;
+}
+
+/// A stream of its own for every draw of every sequence, so that sequences do
+/// not wait for each other. The same seed gives the same tokens, but they are
+/// not those of the reference client.
+#[derive(Debug, Clone, Copy)]
+pub struct Substreams {
+    seed: u64,
+}
+
+impl Substreams {
+    /// The streams of a run's seed.
+    pub fn new(seed: u64) -> Self {
+        Self { seed }
+    }
+
+    /// The stream of a draw.
+    fn stream(self, draw: Draw) -> NumpyGenerator {
+        // SplitMix64's finaliser (Steele, Lea and Flood 2014), once for each number that goes in.
+        let mixed =
+            [self.seed, draw.sequence, u64::from(draw.round)].into_iter().fold(0, |state: u64, number| {
+                let mut z = (state ^ number).wrapping_add(0x9e37_79b9_7f4a_7c15);
+                z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+                z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+                z ^ (z >> 31)
+            });
+        NumpyGenerator::new(mixed)
+    }
+}
+
+impl TokenDraws for Substreams {
+    const IN_ORDER: bool = false;
+
+    fn draw(&mut self, draw: Draw, vocab_size: u32, count: usize, ids: &mut Vec<u32>) -> Result<()> {
+        self.stream(draw).draw(draw, vocab_size, count, ids)
+    }
 }
 
 impl TokenDraws for NumpyGenerator {
-    fn draw(&mut self, vocab_size: u32, count: usize, ids: &mut Vec<u32>) -> Result<()> {
+    fn draw(&mut self, _: Draw, vocab_size: u32, count: usize, ids: &mut Vec<u32>) -> Result<()> {
         let drawn = self.integers_vec(0, vocab_size.into(), count).map_err(no_vocabulary)?;
         ids.extend(drawn.into_iter().map(|id| id as u32));
         Ok(())
@@ -33,7 +83,7 @@ impl TokenDraws for NumpyGenerator {
 }
 
 impl TokenDraws for NumpyRandomState {
-    fn draw(&mut self, vocab_size: u32, count: usize, ids: &mut Vec<u32>) -> Result<()> {
+    fn draw(&mut self, _: Draw, vocab_size: u32, count: usize, ids: &mut Vec<u32>) -> Result<()> {
         let drawn = self.randint_vec(0, vocab_size.into(), count).map_err(no_vocabulary)?;
         ids.extend(drawn.into_iter().map(|id| id as u32));
         Ok(())
@@ -89,6 +139,7 @@ enum Step {
 }
 
 struct Sequence {
+    number: u64,
     fitted: Fitted,
     retries: u32,
     step: Step,
@@ -101,6 +152,8 @@ pub struct Fitter {
     sequences: VecDeque<Sequence>,
     unfinished: usize,
     tokens: usize,
+    /// Sequences begun so far.
+    begun: u64,
     /// The sequences of a wave end to end, and where they stand.
     wave: TokenLists,
     members: Vec<usize>,
@@ -117,6 +170,7 @@ impl Fitter {
             sequences: VecDeque::new(),
             unfinished: 0,
             tokens: 0,
+            begun: 0,
             wave: TokenLists { ids: Vec::new(), ends: Vec::new() },
             members: Vec::new(),
             spare: Vec::new(),
@@ -138,7 +192,9 @@ impl Fitter {
         ids.clear();
         fill(&mut ids);
         let fitted = Fitted { text: String::new(), ids, target };
-        self.sequences.push_back(Sequence { fitted, retries: RETRIES, step: Step::RoundTrip });
+        let number = self.begun;
+        self.begun += 1;
+        self.sequences.push_back(Sequence { number, fitted, retries: RETRIES, step: Step::RoundTrip });
         self.unfinished += 1;
         self.tokens = self.tokens.saturating_add(target);
     }
@@ -169,7 +225,7 @@ impl Fitter {
 
     /// Sends everything that can go on through the tokenizer once. At least the
     /// first sequence that is not done can.
-    pub fn advance(&mut self, draws: &mut impl TokenDraws) -> Result<()> {
+    pub fn advance<D: TokenDraws>(&mut self, draws: &mut D) -> Result<()> {
         self.wave.ids.clear();
         self.wave.ends.clear();
         self.members.clear();
@@ -177,10 +233,11 @@ impl Fitter {
         for (place, sequence) in self.sequences.iter_mut().enumerate() {
             match sequence.step {
                 Step::Done => continue,
-                Step::Draw if all_before_done => {
+                Step::Draw if all_before_done || !D::IN_ORDER => {
                     let fitted = &mut sequence.fitted;
                     let missing = fitted.target.saturating_sub(fitted.ids.len());
-                    draws.draw(self.vocab_size, missing, &mut fitted.ids)?;
+                    let draw = Draw { sequence: sequence.number, round: sequence.retries };
+                    draws.draw(draw, self.vocab_size, missing, &mut fitted.ids)?;
                 }
                 Step::Draw => continue,
                 Step::RoundTrip => {}

@@ -3,7 +3,6 @@
 
 use serde_json::{Map, Value};
 
-use super::oversample;
 use crate::dataset::DatasetContext;
 use crate::generators::PythonRandom;
 use crate::sample::Turn;
@@ -38,15 +37,6 @@ pub struct PromptRow {
     pub output_tokens: i64,
 }
 
-/// What came of a file.
-#[derive(Debug)]
-pub struct PromptSamples {
-    /// In the order of dispatch.
-    pub samples: Vec<Sample>,
-    /// The generator behind the last draw.
-    pub random: PythonRandom,
-}
-
 impl PromptRows {
     /// Fails when a template is asked for and the tokenizer has none. Warns
     /// where the server will apply the template a second time.
@@ -66,47 +56,18 @@ impl PromptRows {
         Ok(())
     }
 
-    /// Makes samples of `rows`, the numbers of those that may be asked, in the
-    /// file's order. `read` gives what some of them ask, in the order it is
-    /// given them.
-    ///
-    /// Without a tokenizer every prompt counts as one token.
-    pub fn sample(
-        &self,
-        cx: &DatasetContext,
-        mut rows: Vec<u64>,
-        read: impl Fn(&[u64]) -> Result<Vec<PromptRow>>,
-    ) -> Result<PromptSamples> {
+    /// Begins to make samples of `rows`, the numbers of those that may be
+    /// asked, in the file's order.
+    pub fn begin(self, cx: &DatasetContext, mut rows: Vec<u64>) -> PromptPages {
         let mut random = PythonRandom::new(self.seed);
         if !self.disable_shuffle {
             random.shuffle(&mut rows);
         }
         // 0 and less mean all rows.
         let wanted = usize::try_from(cx.count).ok().filter(|&count| count > 0).unwrap_or(rows.len());
-        let has_tokenizer = tokenizer::describe().is_some();
-        let mut samples: Vec<Sample> = Vec::new();
-        for chunk in rows[..rows.len().min(wanted)].chunks(CHUNK) {
-            let (mut prompts, output_lens): (Vec<String>, Vec<i64>) =
-                read(chunk)?.into_iter().map(|row| (row.prompt, row.output_tokens)).unzip();
-            let mut lengths = vec![1; prompts.len()];
-            if has_tokenizer {
-                if self.templated {
-                    prompts = self.render(&prompts)?;
-                }
-                // With special tokens, also where the template has written them.
-                lengths = tokenizer::count(&prompts, true)?;
-            }
-            for ((prompt, prompt_tokens), output_tokens) in prompts.into_iter().zip(lengths).zip(output_lens)
-            {
-                let turn = Turn::text(prompt, u64::from(prompt_tokens), output_tokens);
-                samples.push(Sample::new(turn).with_id(cx.request_id(samples.len())));
-            }
-        }
-        if !self.no_oversample && samples.len() < wanted {
-            random = PythonRandom::new(self.seed);
-            oversample(&mut samples, cx.count, &cx.request_id_prefix, &mut random)?;
-        }
-        Ok(PromptSamples { samples, random })
+        rows.truncate(wanted);
+        let wanted = if self.no_oversample { rows.len() } else { wanted };
+        PromptPages { cx: cx.clone(), rule: self, rows, wanted, given: 0, lengths: Vec::new(), random }
     }
 
     fn render(&self, prompts: &[String]) -> Result<Vec<String>> {
@@ -118,5 +79,99 @@ impl PromptRows {
         let options =
             self.template_options.as_ref().map(|options| Value::Object(options.clone()).to_string());
         tokenizer::render_chat(&chats, true, options.as_deref())
+    }
+}
+
+/// Samples made page by page, so that what is held does not grow with what the
+/// rows say.
+#[derive(Debug)]
+pub struct PromptPages {
+    cx: DatasetContext,
+    rule: PromptRows,
+    /// Numbers of the rows in the order in which they are asked.
+    rows: Vec<u64>,
+    /// Samples in all, repeated rows included.
+    wanted: usize,
+    given: usize,
+    /// Tokens of each row's prompt, kept where rows will be repeated.
+    lengths: Vec<u32>,
+    random: PythonRandom,
+}
+
+impl PromptPages {
+    /// The next samples, at most `max`; none when there are no more. `read`
+    /// gives what rows ask, in the order in which it is given their numbers.
+    ///
+    /// Without a tokenizer every prompt counts as one token.
+    pub fn next_page(
+        &mut self,
+        max: usize,
+        read: impl Fn(&[u64]) -> Result<Vec<PromptRow>>,
+    ) -> Result<Vec<Sample>> {
+        let max = max.min(CHUNK).min(self.wanted - self.given);
+        if self.given < self.rows.len() {
+            let end = self.rows.len().min(self.given + max);
+            let asked = read(&self.rows[self.given..end])?;
+            let (prompts, output_tokens) = self.prompts(asked)?;
+            let lengths = match tokenizer::describe() {
+                // With special tokens, also where the template has written them.
+                Some(_) => tokenizer::count(&prompts, true)?,
+                None => vec![1; prompts.len()],
+            };
+            if self.wanted > self.rows.len() {
+                self.lengths.extend_from_slice(&lengths);
+            }
+            return Ok(self.samples(prompts, lengths, output_tokens));
+        }
+        if max == 0 {
+            return Ok(Vec::new());
+        }
+        if self.rows.is_empty() {
+            return Err(Error::input(format!(
+                "no row can be used, so there is nothing to repeat to get {} samples",
+                self.wanted
+            )));
+        }
+        if self.given == self.rows.len() {
+            self.random = PythonRandom::new(self.rule.seed);
+        }
+        let draw =
+            |_| self.random.choice(self.rows.len()).map_err(|error| Error::internal(error.to_string()));
+        let places = (0..max).map(draw).collect::<Result<Vec<_>>>()?;
+        let rows: Vec<u64> = places.iter().map(|&place| self.rows[place]).collect();
+        let (prompts, output_tokens) = self.prompts(read(&rows)?)?;
+        let lengths = places.iter().map(|&place| self.lengths[place]).collect();
+        Ok(self.samples(prompts, lengths, output_tokens))
+    }
+
+    /// The generator behind the last draw.
+    pub fn random(&self) -> &PythonRandom {
+        &self.random
+    }
+
+    /// Prompts as they are sent, and the lengths of their answers.
+    fn prompts(&self, rows: Vec<PromptRow>) -> Result<(Vec<String>, Vec<i64>)> {
+        let (prompts, output_tokens): (Vec<String>, Vec<i64>) =
+            rows.into_iter().map(|row| (row.prompt, row.output_tokens)).unzip();
+        if self.rule.templated && tokenizer::describe().is_some() {
+            return Ok((self.rule.render(&prompts)?, output_tokens));
+        }
+        Ok((prompts, output_tokens))
+    }
+
+    fn samples(&mut self, prompts: Vec<String>, lengths: Vec<u32>, output_tokens: Vec<i64>) -> Vec<Sample> {
+        let first = self.given;
+        let samples: Vec<Sample> = prompts
+            .into_iter()
+            .zip(lengths)
+            .zip(output_tokens)
+            .enumerate()
+            .map(|(at, ((prompt, prompt_tokens), output_tokens))| {
+                let turn = Turn::text(prompt, u64::from(prompt_tokens), output_tokens);
+                Sample::new(turn).with_id(self.cx.request_id(first + at))
+            })
+            .collect();
+        self.given += samples.len();
+        samples
     }
 }

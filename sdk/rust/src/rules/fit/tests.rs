@@ -51,8 +51,8 @@ impl HostTokenizer for Lossy {
     }
 }
 
-/// The loop of the reference client.
-fn serial(mut ids: Vec<u32>, target: usize, draws: &mut NumpyGenerator) -> Fitted {
+/// The loop of the reference client, for the sequence with this number.
+fn serial(mut ids: Vec<u32>, target: usize, draws: &mut impl TokenDraws, sequence: u64) -> Fitted {
     let mut retries = RETRIES;
     loop {
         let text = Lossy.decode(&ids, false);
@@ -62,7 +62,7 @@ fn serial(mut ids: Vec<u32>, target: usize, draws: &mut NumpyGenerator) -> Fitte
         }
         if ids.len() < target {
             let missing = target - ids.len();
-            ids.extend((0..missing).map(|_| draws.integers(0, VOCAB.into()).unwrap() as u32));
+            draws.draw(Draw { sequence, round: retries - 1 }, VOCAB, missing, &mut ids).unwrap();
         } else {
             ids.truncate(target);
         }
@@ -70,7 +70,7 @@ fn serial(mut ids: Vec<u32>, target: usize, draws: &mut NumpyGenerator) -> Fitte
     }
 }
 
-fn in_waves(requests: &[(Vec<u32>, usize)], window: Window, draws: &mut NumpyGenerator) -> Vec<Fitted> {
+fn in_waves(requests: &[(Vec<u32>, usize)], window: Window, draws: &mut impl TokenDraws) -> Vec<Fitted> {
     let mut fitter = Fitter::new(VOCAB, window);
     let mut waiting = requests.iter();
     let mut next = waiting.next();
@@ -100,7 +100,7 @@ proptest! {
     ) {
         let mut one_by_one = NumpyGenerator::new(seed);
         let expected: Vec<Fitted> =
-            requests.iter().map(|(ids, target)| serial(ids.clone(), *target, &mut one_by_one)).collect();
+            requests.iter().map(|(ids, target)| serial(ids.clone(), *target, &mut one_by_one, 0)).collect();
         let mut at_once = NumpyGenerator::new(seed);
         let window = Window { unfinished, sequences: unfinished + further, tokens };
         let done = Host::new().with_tokenizer(Lossy).enter(|| in_waves(&requests, window, &mut at_once));
@@ -109,15 +109,49 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn with_streams_of_their_own_sequences_do_not_depend_on_each_other(
+        requests in prop::collection::vec((prop::collection::vec(0..VOCAB, 0..40), 0..40_usize), 0..40),
+        seed in any::<u64>(),
+        unfinished in 1..20_usize,
+        tokens in 0..400_usize,
+    ) {
+        let mut streams = Substreams::new(seed);
+        let expected: Vec<Fitted> = requests
+            .iter()
+            .zip(0..)
+            .map(|((ids, target), number)| serial(ids.clone(), *target, &mut streams, number))
+            .collect();
+        let window = Window { unfinished, sequences: unfinished, tokens };
+        let done = Host::new().with_tokenizer(Lossy).enter(|| in_waves(&requests, window, &mut streams));
+        prop_assert_eq!(done, expected);
+    }
+}
+
+#[test]
+fn no_two_draws_have_the_same_stream() {
+    let mut seen = std::collections::HashSet::new();
+    for seed in 0..3 {
+        for sequence in [0, 1, 2, 1 << 32, u64::MAX] {
+            for round in [0, 1, 9, u32::MAX] {
+                let mut ids = Vec::new();
+                Substreams::new(seed).draw(Draw { sequence, round }, u32::MAX, 4, &mut ids).unwrap();
+                assert!(seen.insert(ids), "seed {seed}, sequence {sequence}, round {round}");
+            }
+        }
+    }
+}
+
 /// The tokenizer above would prove little if nothing were ever drawn or cut.
 #[test]
 fn the_lossy_tokenizer_shrinks_grows_and_never_ends() {
     let mut draws = NumpyGenerator::new(1);
     let before = draws.clone();
-    assert_eq!(serial(vec![6, 7, 8], 6, &mut draws).ids.len(), 6);
+    assert_eq!(serial(vec![6, 7, 8], 6, &mut draws, 0).ids.len(), 6);
     assert_eq!(draws, before);
-    assert_eq!(serial(vec![14; 20], 20, &mut draws).mismatch(), 0);
+    assert_eq!(serial(vec![14; 20], 20, &mut draws, 0).mismatch(), 0);
     assert_ne!(draws, before);
-    let endless = serial(vec![6, 7, 8], 3, &mut draws);
+    let endless = serial(vec![6, 7, 8], 3, &mut draws, 0);
     assert_eq!((endless.mismatch(), endless.text.as_str()), (3, "ghi"));
 }
