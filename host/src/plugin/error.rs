@@ -301,6 +301,16 @@ pub enum LoadError {
         /// Why not, to be read after "which".
         reason: String,
     },
+    /// It imports more than anything useful could.
+    #[error("plugin {source_name} imports {count} things, more than {limit}")]
+    TooManyImports {
+        /// The file or built-in.
+        source_name: String,
+        /// How many.
+        count: usize,
+        /// How many it may.
+        limit: usize,
+    },
     /// Its exports or imports have other types than the contract's.
     #[error("plugin {source_name} does not fit plugin API {api}: {reason}")]
     Link {
@@ -371,6 +381,7 @@ impl LoadError {
             | Self::NoMeta { .. }
             | Self::NoRole { .. }
             | Self::UnknownImport { .. }
+            | Self::TooManyImports { .. }
             | Self::BuiltIn { .. }
             | Self::Link { .. } => Blame::Plugin,
             _ => Blame::User,

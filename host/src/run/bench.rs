@@ -17,6 +17,9 @@ use crate::plugin::contract::{BackendArgs, RequestIn};
 use crate::plugin::{BackendClient, Identity, Plugins};
 use crate::wire::{Arrival, Framing, GeneralOptions, LaneReport, Target, TargetError, Wire, WireOptions};
 
+/// Faults after which the backend plugin reads no more responses of a phase.
+const MAX_FAULTS: u32 = 3;
+
 /// Everything that phases of a run share.
 pub struct Bench<'a> {
     plugins: &'a Plugins,
@@ -148,6 +151,11 @@ impl<'a> Bench<'a> {
             cutting: self.cutting,
             method,
             parse: |response| match &mut reading {
+                // Each fault may have taken all the time that a call has.
+                Some(client) if client.faults() >= MAX_FAULTS => Err(format!(
+                    "plugin `{}`, `backend.parse`: not called any more after {MAX_FAULTS} faults",
+                    client.identity().plugin
+                )),
                 Some(client) => client.parse(response).map_err(|e| e.to_string()),
                 None => Err("there is no plugin to read the response".to_owned()),
             },

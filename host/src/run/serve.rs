@@ -25,7 +25,7 @@ use crate::fault::{EXIT_INTERRUPTED, Fault};
 use crate::metrics::ServerCounters;
 use crate::plugin::Plugins;
 use crate::plugin::contract::{BackendArgs, CriterionArgs, RequestIn, Role, Sample};
-use crate::record::{RequestRecord, RunRecord};
+use crate::record::{FailureClass, RequestRecord, RunRecord};
 use crate::report::RpsChange;
 use crate::schedule::{Arrivals, Pace, arrivals, assign_lora};
 use crate::tokenizer::{self, Hub, Tokenizer};
@@ -313,6 +313,10 @@ fn check_readiness(
             screen.line("Initial test run completed.");
             return Ok(());
         };
+        if failure.class == FailureClass::Plugin {
+            // Waiting does not mend a plugin.
+            return Err(Fault::plugin(anyhow!("{}", failure.message)));
+        }
         let now_ns = clock::now_ns();
         if now_ns >= deadline_ns {
             return Err(Fault::target(anyhow!(
@@ -320,7 +324,7 @@ fn check_readiness(
                 failure.message
             )));
         }
-        if failure.class != crate::record::FailureClass::Connect {
+        if failure.class != FailureClass::Connect {
             screen.warn(format!("the endpoint is not ready yet: {}", failure.message));
         }
         let pause_ns = (deadline_ns - now_ns).min(5_000_000_000);
