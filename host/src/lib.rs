@@ -15,6 +15,8 @@ pub mod clock;
 pub mod data;
 pub mod extract;
 pub mod fault;
+#[cfg(test)]
+mod fuzz;
 pub mod metrics;
 pub mod mock;
 pub mod plugin;

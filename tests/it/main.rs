@@ -5,5 +5,7 @@ mod command;
 mod comparison;
 mod golden;
 mod hostile;
+mod old_plugins;
 mod recording_server;
 mod request_body;
+mod sdks;

@@ -22,6 +22,8 @@ const MAX_ITEMS: usize = 1_000;
 /// Most tokens of a prompt, a response or an event that can be meant: a thousand
 /// billion. Sums over a run stay far from the end of 64 bits.
 const MAX_TOKENS: u64 = 1_000_000_000_000;
+/// Deepest nesting of JSON, below what readers of it give up at.
+const MAX_JSON_DEPTH: usize = 120;
 /// Latest arrival, in seconds from the start of a run: a year.
 const MAX_ARRIVAL_S: f64 = 366.0 * 86_400.0;
 /// Largest JSON object that a backend may keep with a request.
@@ -202,7 +204,7 @@ pub(crate) fn endpoint(endpoint: &Endpoint) -> Result<(), Broken> {
 }
 
 /// A path with an optional query. It can lead nowhere but under the user's base URL.
-fn path(path: &str) -> Result<(), Broken> {
+pub(super) fn path(path: &str) -> Result<(), Broken> {
     let bad = |rule: &str| Err(format!("path `{}` {rule}", shown(path)));
     if !path.starts_with('/') {
         return bad("has to begin with `/`; the user gives scheme and host");
@@ -225,7 +227,7 @@ fn path(path: &str) -> Result<(), Broken> {
     Ok(())
 }
 
-fn headers(headers: &[Header]) -> Result<(), Broken> {
+pub(super) fn headers(headers: &[Header]) -> Result<(), Broken> {
     at_most("headers", headers.len(), MAX_ITEMS)?;
     for header in headers {
         if !is_token(&header.name) {
@@ -359,7 +361,10 @@ pub(crate) fn parsed(parsed: &Parsed, events: usize, body_bytes: usize) -> Resul
     // Texts of all answers are kept, so what a response cannot hold is not taken.
     let longest = body_bytes.saturating_mul(4).max(FREE_TEXT_BYTES);
     if parsed.text.len() > longest {
-        return Err(format!("a text of {} bytes is longer than a response of {body_bytes} bytes can hold", parsed.text.len()));
+        return Err(format!(
+            "a text of {} bytes is longer than a response of {body_bytes} bytes can hold",
+            parsed.text.len()
+        ));
     }
     let in_events = parsed.tokens.iter().map(|event| u64::from(event.tokens)).max().unwrap_or(0);
     if in_events > body_bytes as u64 {
@@ -459,15 +464,37 @@ fn line(what: &str, text: &str) -> Result<(), Broken> {
 }
 
 /// That `json` is one JSON text that begins with `opening`, `{` or `[`.
-fn json_of(what: &str, json: &str, opening: char) -> Result<(), Broken> {
+pub(super) fn json_of(what: &str, json: &str, opening: char) -> Result<(), Broken> {
     let kind = if opening == '{' { "object" } else { "array" };
     if !json.trim_ascii_start().starts_with(opening) {
         return Err(format!("{what} has to be a JSON {kind}"));
     }
-    match serde_json::from_str::<IgnoredAny>(json) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(format!("{what} is no JSON {kind}: {error}")),
+    if let Err(error) = serde_json::from_str::<IgnoredAny>(json) {
+        return Err(format!("{what} is no JSON {kind}: {error}"));
     }
+    if depth(json) > MAX_JSON_DEPTH {
+        return Err(format!("{what} is nested deeper than {MAX_JSON_DEPTH}"));
+    }
+    Ok(())
+}
+
+/// How deep a JSON text is nested, which is known to be one.
+fn depth(json: &str) -> usize {
+    let (mut depth, mut deepest, mut in_text) = (0_usize, 0, false);
+    let mut bytes = json.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\\' if in_text => drop(bytes.next()),
+            b'"' => in_text = !in_text,
+            b'{' | b'[' if !in_text => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
 }
 
 fn at_most(what: &str, count: usize, max: usize) -> Result<(), Broken> {
@@ -588,6 +615,16 @@ mod tests {
         assert!(schema(&offer(r#"{"properties":{"a":{"$ref":"https://x/y"}}}"#)).is_err());
         assert!(schema(&offer(r#"{"$ref":"other.json"}"#)).is_err());
         assert!(schema(&offer(r#"{"type":"string"}"#)).is_err());
+    }
+
+    #[test]
+    fn depth_counts_what_is_outside_of_texts() {
+        for (json, deep) in [("{}", 1), (r#"[{"a":"[[[\\"}]"#, 2), (r#"["\"[["]"#, 1), ("[[],[[]]]", 3)] {
+            assert_eq!(depth(json), deep, "{json}");
+        }
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert_eq!(json_of("x", &nested(MAX_JSON_DEPTH), '['), Ok(()));
+        assert!(json_of("x", &nested(MAX_JSON_DEPTH + 1), '[').is_err());
     }
 
     #[test]

@@ -50,6 +50,11 @@ pub enum ErrorKind {
         /// What it wanted in all.
         wanted_elements: u64,
     },
+    /// It held more handles than it may.
+    TooManyHandles {
+        /// How many it may hold.
+        limit: usize,
+    },
     /// One call moved more data across the boundary than it may.
     TooMuchData {
         /// What it may move.
@@ -159,6 +164,9 @@ impl fmt::Display for ErrorKind {
             }
             Self::OutOfTable { limit_elements, wanted_elements } => {
                 write!(f, "wants a table of {wanted_elements} elements and may have {limit_elements}")
+            }
+            Self::TooManyHandles { limit } => {
+                write!(f, "holds more than {limit} handles (open files, rows, streams)")
             }
             Self::TooMuchData { limit_bytes } => {
                 write!(f, "moved more than {} in or out in one call", mebibytes(*limit_bytes))

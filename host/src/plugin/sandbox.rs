@@ -32,7 +32,7 @@ const OUTPUT_BYTES: usize = 8 * 1024;
 const MAX_LOG_MESSAGES: u32 = 1_000;
 /// Most handles that a plugin may hold: open files, rows, runs, streams. Open
 /// files are the host's, which needs its own for connections.
-const MAX_HANDLES: usize = 512;
+pub(crate) const MAX_HANDLES: usize = 512;
 /// The wall clock of plugins stands at 2000-01-01 00:00:00 UTC.
 const WALL_CLOCK_UNIX_S: u64 = 946_684_800;
 /// How far the monotonic clock moves each time it is read.

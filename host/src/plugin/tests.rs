@@ -23,12 +23,21 @@ struct Guest {
     describe: &'static str,
     /// Name of the plugin, put into the description.
     name: &'static str,
+    /// Schema of its offer.
+    schema: &'static str,
     /// Names under which the interfaces are exported.
     exports: &'static [&'static str],
 }
 
-const GUEST: Guest =
-    Guest { imports: "", with: "", core: "", describe: "i32.const 0", name: "acme", exports: &NAMES };
+const GUEST: Guest = Guest {
+    imports: "",
+    with: "",
+    core: "",
+    describe: "i32.const 0",
+    name: "acme",
+    schema: r#"{"type":"object"}"#,
+    exports: &NAMES,
+};
 
 /// Little-endian words as the text of a data segment.
 fn words(words: &[u32]) -> String {
@@ -42,7 +51,7 @@ fn escaped(text: &str) -> String {
 impl Guest {
     fn wasm(&self) -> Vec<u8> {
         // The description at 0, its one offer at 64, the texts from 256 on.
-        let texts = [self.name, "1.2.3", "Says hello", "hello", "Greets", "{\"type\":\"object\"}"];
+        let texts = [self.name, "1.2.3", "Says hello", "hello", "Greets", self.schema];
         let mut at = 256_u32;
         let mut data = String::new();
         let spans: Vec<(u32, u32)> = texts
@@ -80,9 +89,15 @@ impl Guest {
         let template = include_str!("../../../tests/evil/wat/describer.wat");
         // Each stands once outside of the comment at the top, which ends with the first line of the component.
         let (_, template) = template.split_once("\n(component").expect("the template is a component");
-        let text = parts.iter().fold(format!("(component{template}"), |text, (mark, part)| text.replace(mark, part));
+        let text =
+            parts.iter().fold(format!("(component{template}"), |text, (mark, part)| text.replace(mark, part));
         wat_bytes(&text)
     }
+}
+
+/// A plugin for fuzz targets: the body of its `describe`, and a schema.
+pub(super) fn describable(describe: &'static str, schema: &'static str) -> Vec<u8> {
+    Guest { describe, schema, ..GUEST }.wasm()
 }
 
 fn wat_bytes(text: &str) -> Vec<u8> {

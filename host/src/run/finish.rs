@@ -103,8 +103,8 @@ impl Finish<'_> {
         );
         self.warn(&run, client_limited.as_deref());
         let settings = self.settings();
-        let mut sections = self.sections();
         let verdicts = self.judge(&run, &series, &summary, &mut fault);
+        let mut sections = self.sections();
         if !verdicts.is_empty() {
             sections.insert("sla".to_owned(), Value::from_iter(verdicts.iter().map(verdict_json)));
         }
@@ -258,7 +258,8 @@ impl Finish<'_> {
             ));
         }
         let by_plugin = |failure: &&Failure| failure.class == FailureClass::Plugin;
-        let mut failures = run.requests.iter().filter_map(|request| request.failure.as_ref()).filter(by_plugin);
+        let mut failures =
+            run.requests.iter().filter_map(|request| request.failure.as_ref()).filter(by_plugin);
         if let Some(first) = failures.next() {
             let count = 1 + failures.count();
             self.screen.warn(format!("{count} responses could not be read; the first: {}", first.message));

@@ -20,9 +20,9 @@ use crate::tokenizer::Tokenizer;
 /// Samples asked for in one call of the plugin.
 const BATCH: u32 = 256;
 /// Most samples of a run.
-const MAX_SAMPLES: usize = 10_000_000;
+const MAX_SAMPLES: usize = 2_000_000;
 /// Most bytes of prompts of a run.
-const MAX_BYTES: usize = 4 << 30;
+const MAX_BYTES: usize = 2 << 30;
 
 /// What a run sends, and the generators that its dataset left behind.
 pub struct Sampled {
@@ -137,7 +137,9 @@ fn size_bytes(sample: &Sample) -> usize {
     let media = |media: &Media| media.url.len() + media.extra.as_ref().map_or(0, String::len);
     let turns = sample.turns.iter().map(|turn| {
         let prompt = match &turn.prompt {
-            Prompt::Text(text) | Prompt::Messages(text) | Prompt::Parts(text) | Prompt::Object(text) => text.len(),
+            Prompt::Text(text) | Prompt::Messages(text) | Prompt::Parts(text) | Prompt::Object(text) => {
+                text.len()
+            }
             Prompt::Texts(texts) => texts.iter().map(String::len).sum(),
             Prompt::TokenIds(ids) => 4 * ids.len(),
             Prompt::TokenIdLists(lists) => lists.iter().map(|ids| 4 * ids.len()).sum(),

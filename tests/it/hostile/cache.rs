@@ -11,8 +11,11 @@ use super::wat::{Describer, GUEST};
 
 /// `plugin list` with a cache of its own.
 fn list(dir: &Arc<tempfile::TempDir>) -> Outcome {
-    Vbench::within(dir.clone(), ["--plugin", "@OUT@/acme.wasm", "--plugin-cache", "@OUT@/cache", "plugin", "list"])
-        .run()
+    Vbench::within(
+        dir.clone(),
+        ["--plugin", "@OUT@/acme.wasm", "--plugin-cache", "@OUT@/cache", "plugin", "list"],
+    )
+    .run()
 }
 
 /// The file in the cache with this ending.
@@ -43,32 +46,61 @@ fn planted_files_are_not_used() {
         fs::remove_file(cached(dir, "json")).expect("it can be removed");
         cached(dir, "cwasm")
     };
-    case("finds machine code of somebody's own in the cache", &|dir| {
-        fs::write(code_alone(dir), b"\x7fELF\x02\x01\x01 and then what").expect("a file");
-    }, "cannot use");
-    case("finds half a file in the cache", &|dir| {
-        let path = code_alone(dir);
-        let whole = fs::read(&path).expect("a file");
-        fs::write(path, &whole[..whole.len() / 2]).expect("a file");
-    }, "cannot use");
-    case("finds code that others can write", &|dir| {
-        fs::set_permissions(code_alone(dir), Permissions::from_mode(0o666)).expect("it is ours");
-    }, "can be written by others");
-    case("finds a link in place of code", &|dir| {
-        let path = code_alone(dir);
-        fs::rename(&path, dir.join("elsewhere")).expect("it is ours");
-        symlink(dir.join("elsewhere"), path).expect("a link");
-    }, "cannot open");
-    case("finds a description that somebody wrote", &|dir| {
-        fs::write(cached(dir, "json"), r#"{"name":"\u001b[2J","version":"1","summary":"","offers":[]}"#).expect("a file");
-    }, "hello");
-    case("finds a cache that others can write", &|dir| {
-        fs::set_permissions(dir.join("cache"), Permissions::from_mode(0o777)).expect("it is ours");
-    }, "can be written by others");
-    case("finds a link in place of the cache", &|dir| {
-        fs::rename(dir.join("cache"), dir.join("elsewhere")).expect("it is ours");
-        symlink(dir.join("elsewhere"), dir.join("cache")).expect("a link");
-    }, "is not a directory");
+    case(
+        "finds machine code of somebody's own in the cache",
+        &|dir| {
+            fs::write(code_alone(dir), b"\x7fELF\x02\x01\x01 and then what").expect("a file");
+        },
+        "cannot use",
+    );
+    case(
+        "finds half a file in the cache",
+        &|dir| {
+            let path = code_alone(dir);
+            let whole = fs::read(&path).expect("a file");
+            fs::write(path, &whole[..whole.len() / 2]).expect("a file");
+        },
+        "cannot use",
+    );
+    case(
+        "finds code that others can write",
+        &|dir| {
+            fs::set_permissions(code_alone(dir), Permissions::from_mode(0o666)).expect("it is ours");
+        },
+        "can be written by others",
+    );
+    case(
+        "finds a link in place of code",
+        &|dir| {
+            let path = code_alone(dir);
+            fs::rename(&path, dir.join("elsewhere")).expect("it is ours");
+            symlink(dir.join("elsewhere"), path).expect("a link");
+        },
+        "cannot open",
+    );
+    case(
+        "finds a description that somebody wrote",
+        &|dir| {
+            fs::write(cached(dir, "json"), r#"{"name":"\u001b[2J","version":"1","summary":"","offers":[]}"#)
+                .expect("a file");
+        },
+        "hello",
+    );
+    case(
+        "finds a cache that others can write",
+        &|dir| {
+            fs::set_permissions(dir.join("cache"), Permissions::from_mode(0o777)).expect("it is ours");
+        },
+        "can be written by others",
+    );
+    case(
+        "finds a link in place of the cache",
+        &|dir| {
+            fs::rename(dir.join("cache"), dir.join("elsewhere")).expect("it is ours");
+            symlink(dir.join("elsewhere"), dir.join("cache")).expect("a link");
+        },
+        "is not a directory",
+    );
     section.finish();
 }
 

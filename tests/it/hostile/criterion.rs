@@ -21,7 +21,8 @@ fn in_every_call() {
 #[test]
 fn by_what_it_returns() {
     let mut section = Section::new("criterion-returns");
-    let mut case = |what: &str, order: &str, code, says: &str| section.case(what, &criterion(order, &[]), code, says);
+    let mut case =
+        |what: &str, order: &str, code, says: &str| section.case(what, &criterion(order, &[]), code, says);
     case("does as it should", "", 0, "SLA evil-sla: PASSED");
     case("judges one request too few", "good:fewer", 3, "3 answers for 4 requests");
     case("judges one request too many", "good:more", 3, "5 answers for 4 requests");

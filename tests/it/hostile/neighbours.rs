@@ -19,8 +19,20 @@ const SAVE: [&str; 5] = ["--save-result", "--save-detailed", "--result-dir", "@O
 fn with_evil(flags: &[&str]) -> Vec<String> {
     let file = evil_file();
     let common = [
-        "--plugin", &file, "--plugin-timeout-s", "0.3", "serve", "--mock", "--model", "m", "--skip-tokenizer-init",
-        "--disable-tqdm", "--ready-check-timeout-sec", "0", "--dataset-name", "evil",
+        "--plugin",
+        &file,
+        "--plugin-timeout-s",
+        "0.3",
+        "serve",
+        "--mock",
+        "--model",
+        "m",
+        "--skip-tokenizer-init",
+        "--disable-tqdm",
+        "--ready-check-timeout-sec",
+        "0",
+        "--dataset-name",
+        "evil",
     ];
     [&common[..], flags, &SAVE, &["result.json"]].concat().into_iter().map(str::to_owned).collect()
 }
@@ -29,15 +41,26 @@ fn with_evil(flags: &[&str]) -> Vec<String> {
 fn a_run_is_kept_when_a_criterion_fails() {
     for order in ["good:loop", "good:panic", "evaluate:loop", "evaluate:nan"] {
         let outcome = Vbench::new(with_evil(&[
-            "--num-prompts", "5", "--sla", "threshold", "--threshold-limits", r#"{"p99_ttft_ms": "<=100000"}"#, "--sla",
-            "evil-sla", "--evil-sla-do", order,
+            "--num-prompts",
+            "5",
+            "--sla",
+            "threshold",
+            "--threshold-limits",
+            r#"{"p99_ttft_ms": "<=100000"}"#,
+            "--sla",
+            "evil-sla",
+            "--evil-sla-do",
+            order,
         ]))
         .run()
         .expect_code(3);
         let result = outcome.result();
         assert_eq!(result["completed"], 5, "{order}");
         assert_eq!(result["ttfts"].as_array().map(Vec::len), Some(5), "{order}");
-        assert_eq!(result["vbench"]["sla"][0]["name"], "threshold", "{order}: the other criterion has spoken");
+        assert_eq!(
+            result["vbench"]["sla"][0]["name"], "threshold",
+            "{order}: the other criterion has spoken"
+        );
         assert_eq!(result["vbench"]["sla"][0]["pass"], true, "{order}");
         assert_eq!(result["vbench"]["sla"].as_array().map(Vec::len), Some(1), "{order}");
         assert_eq!(result["vbench"]["plugin_costs"]["evil"]["faults"], 1, "{order}");
@@ -46,16 +69,35 @@ fn a_run_is_kept_when_a_criterion_fails() {
 
 #[test]
 fn a_fault_in_one_response_leaves_the_others_alone() {
-    for order in ["parse:second-loop", "parse:second-panic", "parse:second-event-twice", "parse:second-text-100-mib"] {
+    for order in
+        ["parse:second-loop", "parse:second-panic", "parse:second-event-twice", "parse:second-text-100-mib"]
+    {
         let outcome = Vbench::new(with_evil(&[
-            "--num-prompts", "4", "--max-concurrency", "1", "--backend", "evil-backend", "--evil-backend-do", order,
+            "--num-prompts",
+            "4",
+            "--max-concurrency",
+            "1",
+            "--backend",
+            "evil-backend",
+            "--evil-backend-do",
+            order,
         ]))
         .run()
         .expect_code(3);
         let result = outcome.result();
-        assert_eq!((&result["completed"], &result["failed"]), (&json!(2), &json!(2)), "{order}\n{}", outcome.stderr);
-        let errors: Vec<&str> = result["errors"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        assert_eq!(errors.iter().filter(|error| error.contains("backend.parse")).count(), 2, "{order}: {errors:?}");
+        assert_eq!(
+            (&result["completed"], &result["failed"]),
+            (&json!(2), &json!(2)),
+            "{order}\n{}",
+            outcome.stderr
+        );
+        let errors: Vec<&str> =
+            result["errors"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        assert_eq!(
+            errors.iter().filter(|error| error.contains("backend.parse")).count(),
+            2,
+            "{order}: {errors:?}"
+        );
         assert!(outcome.stderr.contains("plugin `evil`, `backend.parse`"), "{order}\n{}", outcome.stderr);
     }
 }
@@ -63,7 +105,12 @@ fn a_fault_in_one_response_leaves_the_others_alone() {
 #[test]
 fn a_plugin_that_keeps_failing_is_not_called_for_ever() {
     let outcome = Vbench::new(with_evil(&[
-        "--num-prompts", "200", "--backend", "evil-backend", "--evil-backend-do", "parse:loop",
+        "--num-prompts",
+        "200",
+        "--backend",
+        "evil-backend",
+        "--evil-backend-do",
+        "parse:loop",
     ]))
     .run()
     .expect_code(3);
@@ -76,11 +123,28 @@ fn a_plugin_that_keeps_failing_is_not_called_for_ever() {
 fn nobody_waits_for_a_plugin_to_become_ready() {
     let file = evil_file();
     let args = [
-        "--plugin", &file, "serve", "--mock", "--model", "m", "--skip-tokenizer-init", "--dataset-name", "evil",
-        "--num-prompts", "1", "--backend", "evil-backend", "--evil-backend-do", "parse:event-twice",
+        "--plugin",
+        &file,
+        "serve",
+        "--mock",
+        "--model",
+        "m",
+        "--skip-tokenizer-init",
+        "--dataset-name",
+        "evil",
+        "--num-prompts",
+        "1",
+        "--backend",
+        "evil-backend",
+        "--evil-backend-do",
+        "parse:event-twice",
     ];
     let outcome = Vbench::new(args).run().expect_code(3);
-    assert!(outcome.stderr.contains("error: plugin `evil`, `backend.parse`: output rejected"), "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.contains("error: plugin `evil`, `backend.parse`: output rejected"),
+        "{}",
+        outcome.stderr
+    );
 }
 
 #[test]
@@ -89,8 +153,23 @@ fn requests_are_the_same_with_a_hostile_plugin_beside() {
         let server = RecordingServer::start(json!({}));
         let url = server.url();
         let serve = [
-            "serve", "--model", "m", "--tokenizer", "tokenizers/bpe", "--base-url", &url, "--dataset-name", "random",
-            "--random-input-len", "16", "--num-prompts", "8", "--max-concurrency", "1", "--request-id-prefix", "x-",
+            "serve",
+            "--model",
+            "m",
+            "--tokenizer",
+            "tokenizers/bpe",
+            "--base-url",
+            &url,
+            "--dataset-name",
+            "random",
+            "--random-input-len",
+            "16",
+            "--num-prompts",
+            "8",
+            "--max-concurrency",
+            "1",
+            "--request-id-prefix",
+            "x-",
         ];
         Vbench::new([plugin, &serve].concat()).run().expect_code(0);
         let sent = server.take_log();

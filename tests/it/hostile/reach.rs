@@ -41,11 +41,17 @@ fn content(root: &Path) -> Vec<String> {
 #[test]
 fn nothing_is_reached_that_was_not_named() {
     let mut section = Section::new("reach");
-    let mut case = |what: &str, order: &str, code, says: &str| section.case(what, &dataset(order, &[]), code, says);
+    let mut case =
+        |what: &str, order: &str, code, says: &str| section.case(what, &dataset(order, &[]), code, says);
     case("connects to an address", "open:connect", 3, "plugins never get the network");
     case("looks up a name", "open:resolve", 3, "plugins never get the network");
     case("listens on a port", "open:bind", 3, "plugins never get the network");
-    case("looks at the environment, the arguments and the folder", "open:environment", 0, "environment: (0, 0, ");
+    case(
+        "looks at the environment, the arguments and the folder",
+        "open:environment",
+        0,
+        "environment: (0, 0, ",
+    );
     case("reads the standard input", "open:stdin", 0, "stdin: Ok(0)");
     case("looks at the clocks", "open:time", 0, "time: (Ok(946684800), ");
     case("draws random numbers", "open:random", 0, "random: ");
@@ -73,7 +79,12 @@ fn a_named_folder_can_be_read_and_nothing_else() {
         serve(&["--dataset-name", "evil", "--evil-do", order, "--evil-path", &root, "--num-prompts", "1"])
     };
     let outcome = with("open:folder");
-    section.case("reads what is in the folder that was named", &outcome, 0, r#"inside.txt: Some("inside\n")"#);
+    section.case(
+        "reads what is in the folder that was named",
+        &outcome,
+        0,
+        r#"inside.txt: Some("inside\n")"#,
+    );
     for (what, name) in [
         ("reads a file beside it through `..`", "../secret.txt"),
         ("reads `/etc/passwd` through a row of `..`", "../../../../../../../../etc/passwd"),
@@ -99,9 +110,14 @@ fn a_named_folder_can_be_read_and_nothing_else() {
     ] {
         section.case(what, &outcome, 0, &format!("{deed}: false"));
     }
-    section.case("opens a file without end", &with("open:descriptors"), 0, "files open at once");
+    section.case("opens a file without end", &with("open:descriptors"), 3, "holds more than 512 handles");
     section.case("has the host open files outside of it", &with("open:members"), 0, "Successful requests:");
-    section.case("has the host open a file without end", &with("open:tables"), 3, "");
+    section.case(
+        "has the host open a file without end",
+        &with("open:tables"),
+        3,
+        "holds more than 512 handles",
+    );
     section.case("has the host read a row a million times in one call", &with("open:rows"), 3, "of memory");
     assert!(!outcome.stdout.contains(SECRET) && !outcome.stderr.contains(SECRET), "{}", outcome.stdout);
     assert_eq!(content(Path::new(&root)), before, "nothing was changed");
@@ -126,8 +142,20 @@ fn clocks_and_random_numbers_are_the_same_every_time() {
 fn lists_of_tokens_that_lie_are_refused() {
     let file = super::evil_file();
     let args = [
-        "--plugin", &file, "serve", "--mock", "--model", "m", "--tokenizer", "tokenizers/bpe", "--dataset-name", "evil",
-        "--evil-do", "open:decode", "--num-prompts", "1",
+        "--plugin",
+        &file,
+        "serve",
+        "--mock",
+        "--model",
+        "m",
+        "--tokenizer",
+        "tokenizers/bpe",
+        "--dataset-name",
+        "evil",
+        "--evil-do",
+        "open:decode",
+        "--num-prompts",
+        "1",
     ];
     let outcome = super::super::command::Vbench::new(args).run().expect_code(3);
     assert!(outcome.stderr.contains("the ends of token lists have to ascend"), "{}", outcome.stderr);

@@ -180,7 +180,8 @@ impl Guest {
         let mut memory = Memory::from(4096);
         let name = memory.text("acme");
         let (version, summary) = (memory.text("1.2.3"), memory.text("Says hello"));
-        let offer = [memory.text("hello"), [0, 0], memory.text("Greets"), memory.text(r#"{"type":"object"}"#)];
+        let offer =
+            [memory.text("hello"), [0, 0], memory.text("Greets"), memory.text(r#"{"type":"object"}"#)];
         memory.put(0, [name, version, summary, [64, 1]].as_flattened());
         memory.put(68, offer.as_flattened());
         memory.put(BEYOND as usize, &[0, 0, 65_536, 16_000_000]);
@@ -217,8 +218,7 @@ fn fill(template: &str, parts: &[(&str, &str)]) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/evil/wat").join(template);
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let (_, text) = text.split_once("\n(component").expect("a template is a component");
-    let text =
-        parts.iter().fold(format!("(component{text}"), |text, (mark, part)| text.replace(mark, part));
+    let text = parts.iter().fold(format!("(component{text}"), |text, (mark, part)| text.replace(mark, part));
     parse(&text)
 }
 

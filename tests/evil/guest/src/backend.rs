@@ -66,7 +66,7 @@ impl GuestClient for Backend {
             "path-long" => endpoint.path = format!("/{}", "p".repeat(1 << 20)),
             "path-empty" => endpoint.path = String::new(),
             "method-crlf" => endpoint.method = "GET / HTTP/1.1\r\nx:".into(),
-            "connect" => endpoint.method = "CONNECT".into(),
+            "method-connect" => endpoint.method = "CONNECT".into(),
             "host" => endpoint.headers = header("Host", "evil.example"),
             "content-length" => endpoint.headers = header("content-LENGTH", "0"),
             "transfer-encoding" => endpoint.headers = header("Transfer-Encoding", "chunked"),

@@ -7,7 +7,9 @@ use crate::contract::exports::vbench::plugin::dataset::{
 };
 use crate::contract::vbench::plugin::table::{Format, Rows};
 use crate::contract::vbench::plugin::tokenizer;
-use crate::contract::vbench::plugin::types::{Attachments, Cause, Error, Media, MediaKind, Prompt, Sample, Turn};
+use crate::contract::vbench::plugin::types::{
+    Attachments, Cause, Error, Media, MediaKind, Prompt, Sample, Turn,
+};
 use crate::deeds::{common, hidden, nested};
 use crate::{Evil, deed, error, order, probes};
 
