@@ -74,7 +74,8 @@ fn dummy(folder: &Path, world: &str) -> Vec<u8> {
     let world = resolve.select_world(&[package], Some(world)).expect("the world is there");
     let mut module = dummy_module(&resolve, world, ManglingAndAbi::Standard32);
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).expect("it fits the world");
-    let mut encoder = ComponentEncoder::default().validate(true).module(&module).expect("it is a module");
+    let mut encoder = ComponentEncoder::default();
+    encoder.validate(true).module(&module).expect("it is a module");
     encoder.encode().expect("it is a component")
 }
 

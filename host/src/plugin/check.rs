@@ -484,7 +484,9 @@ fn depth(json: &str) -> usize {
     let mut bytes = json.bytes();
     while let Some(byte) = bytes.next() {
         match byte {
-            b'\\' if in_text => drop(bytes.next()),
+            b'\\' if in_text => {
+                bytes.next();
+            }
             b'"' => in_text = !in_text,
             b'{' | b'[' if !in_text => {
                 depth += 1;

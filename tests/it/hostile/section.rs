@@ -108,9 +108,11 @@ fn message(all: &str, says: &str) -> String {
 /// source files, sizes, names on the stack.
 fn steady(text: &str) -> String {
     let mut text = text.to_owned();
-    if let Some((before, after)) = text.split_once(" (in ")
-        && let Some((_, after)) = after.rsplit_once(')')
-    {
+    if let Some((before, after)) = text.split_once(" (in ") {
+        let after = match after.split_once(") it wrote: ") {
+            Some((_, output)) => format!(" it wrote: {output}"),
+            None => after.rsplit_once(')').map_or(String::new(), |(_, rest)| rest.to_owned()),
+        };
         text = format!("{before}{after}");
     }
     if let Some((before, after)) = text.split_once("wants ")
@@ -141,4 +143,21 @@ fn code_span(text: &str) -> String {
 fn acts_on_a_terminal(c: char) -> bool {
     (c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[test]
+fn the_page_says_how_many_cases_there_are() {
+    if std::env::var_os("VBENCH_BLESS").is_some() {
+        return;
+    }
+    let text = fs::read_to_string(document()).expect("the page is there");
+    let tables = text
+        .split("<!-- cases: ")
+        .skip(1)
+        .map(|section| section.split("<!-- end -->").next().unwrap_or_default());
+    let rows = tables
+        .flat_map(str::lines)
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| the plugin |"));
+    let count = rows.count();
+    assert!(text.contains(&format!("There are {count} cases.")), "there are {count} cases");
 }

@@ -68,7 +68,7 @@ impl Page<'_> {
                     _ => None,
                 })
                 .collect();
-            let _ = write!(text, "- {what}: {}\n", names.join(", "));
+            let _ = writeln!(text, "- {what}: {}", names.join(", "));
         }
         text.push('\n');
     }
