@@ -1,12 +1,13 @@
 //! The contract as a page: worlds, then each interface with its types and functions, by their own comments.
 
 use std::fmt::Write as _;
+use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use wit_parser::{
-    Docs, Function, FunctionKind, Handle, Interface, Resolve, Type, TypeDef, TypeDefKind, World, WorldItem,
-    WorldKey,
+    Docs, Function, FunctionKind, Handle, Interface, Resolve, SourceMap, Type, TypeDef, TypeDefKind, World,
+    WorldItem, WorldKey,
 };
 
 /// The page about the package in `folder`.
@@ -15,9 +16,15 @@ use wit_parser::{
 /// The files cannot be read, or are no WIT.
 pub fn page(folder: &Path) -> Result<String> {
     let mut resolve = Resolve::default();
-    let (package, _) = resolve
-        .push_dir(folder)
-        .with_context(|| format!("cannot read the contract in {}", folder.display()))?;
+    let mut files = SourceMap::new();
+    let cannot_read = || format!("cannot read the contract in {}", folder.display());
+    for entry in fs::read_dir(folder).with_context(cannot_read)? {
+        let path = entry.with_context(cannot_read)?.path();
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        files.push_str(&path.display().to_string(), text);
+    }
+    let parsed = files.parse().map_err(|(_, error)| anyhow!("{}: {error}", cannot_read()))?;
+    let package = resolve.push_group(parsed).map_err(|error| anyhow!("{}: {error}", cannot_read()))?;
     let page = Page { resolve: &resolve };
     let package = &resolve.packages[package];
     let mut text = format!("# `{}`\n\n", package.name);
