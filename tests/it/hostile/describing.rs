@@ -233,17 +233,14 @@ fn lying_name() -> Describer {
     Describer { name: "sharegpt".into(), ..Describer::default() }
 }
 
-/// Sixteen definitions of which each refers twice to the next.
+/// Eight definitions of which each refers four times to the next.
 fn doubling() -> String {
     let mut schema = r##"{"type":"object","properties":{"a":{"$ref":"#/$defs/d0"}},"$defs":{"##.to_owned();
-    for n in 0..16 {
-        let next = n + 1;
-        let _ = write!(
-            schema,
-            r##""d{n}":{{"anyOf":[{{"$ref":"#/$defs/d{next}"}},{{"$ref":"#/$defs/d{next}"}}]}},"##
-        );
+    for n in 0..8 {
+        let next = format!(r##"{{"$ref":"#/$defs/d{}"}}"##, n + 1);
+        let _ = write!(schema, r#""d{n}":{{"anyOf":[{next},{next},{next},{next}]}},"#);
     }
-    schema + r#""d16":{"type":"string"}}}"#
+    schema + r#""d8":{"type":"string"}}}"#
 }
 
 fn many_options(count: usize) -> String {

@@ -27,7 +27,7 @@ impl Section {
     /// A case: what the plugin does, what came of it, the exit code and a part of what has to be said.
     pub fn case(&mut self, what: &str, outcome: &Outcome, code: i32, says: &str) {
         self.count += 1;
-        let all = format!("{}\n{}", outcome.stdout, outcome.errors());
+        let all = outcome.output();
         let mut fail = |reason: &str| {
             let _ = writeln!(self.failures, "--- {what}: {reason}\n{}", cut(&all, 3_000));
         };
@@ -120,11 +120,18 @@ fn steady(text: &str) -> String {
     {
         text = format!("{before}wants … MiB of memory{after}");
     }
-    if let Some((before, after)) = text.split_once("it wrote: ")
-        && let Some((_, after)) = after.split_once("panicked at ")
-        && let Some((_, after)) = after.split_once(": ").or_else(|| after.split_once(" | "))
+    if let Some((before, after)) = text.split_once(" it wrote: ") {
+        // How much it wrote before it was stopped depends on the machine.
+        let panic = after.split_once("panicked at ").and_then(|(_, panic)| panic.split_once(": "));
+        let wrote = panic.map_or(String::new(), |(_, message)| {
+            format!(" it wrote: … panicked at …: {}", message.trim_start_matches("| "))
+        });
+        text = format!("{before}{wrote}");
+    }
+    if let Some((before, after)) = text.split_once("cache/")
+        && let Some((_, after)) = after.split_once(".cwasm")
     {
-        text = format!("{before}it wrote: … panicked at …: {}", after.trim_start_matches("| "));
+        text = format!("{before}cache/….cwasm{after}");
     }
     text
 }
@@ -137,7 +144,8 @@ fn cut(text: &str, bytes: usize) -> String {
 }
 
 fn code_span(text: &str) -> String {
-    format!("`` {} ``", text.replace('|', "\\|"))
+    let ticks = if text.contains("``") { "```" } else { "``" };
+    format!("{ticks} {} {ticks}", text.replace('|', "\\|"))
 }
 
 fn acts_on_a_terminal(c: char) -> bool {
