@@ -29,12 +29,6 @@ pub fn evil_file() -> String {
     format!("{}/../target/test-plugins/evil.wasm", env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Its content.
-fn evil() -> Vec<u8> {
-    let file = evil_file();
-    fs::read(&file).unwrap_or_else(|error| panic!("{file}: {error}; run `cargo xtask test-plugins`"))
-}
-
 /// `serve` against the embedded server with what every case needs.
 fn serve(flags: &[&str]) -> Outcome {
     let file = evil_file();
