@@ -4,6 +4,7 @@
 //! the clock behind the reference client's `time.perf_counter()`, so that
 //! `start_times` in a result file mean the same thing.
 
+use std::num::NonZeroU64;
 use std::time::{Duration, SystemTime};
 
 use rustix::time::{ClockId, clock_gettime};
@@ -15,6 +16,13 @@ pub type MonotonicNs = u64;
 #[inline]
 pub fn now_ns() -> MonotonicNs {
     nanoseconds(ClockId::Monotonic)
+}
+
+/// Makes sleeps of the calling thread exact: the kernel may round them up by the
+/// thread's timer slack, 50 µs unless told otherwise.
+pub fn sharpen_timer() {
+    // Where it is refused, sleeps are longer by that much, and recorded as such.
+    let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
 }
 
 /// CPU time that this process has used so far, all threads, in nanoseconds.

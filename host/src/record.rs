@@ -1,6 +1,6 @@
 //! What happened, per request.
 
-use crate::clock::MonotonicNs;
+use crate::clock::{self, MonotonicNs};
 
 /// Which numbers make sense for a backend's answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,6 +163,12 @@ impl RequestRecord {
     /// Whether it counts as a success.
     pub fn succeeded(&self) -> bool {
         self.failure.is_none()
+    }
+
+    /// From the beginning until the request was written, in seconds; none if it never was.
+    pub fn send_delay_s(&self) -> Option<f64> {
+        let Stamps { started_ns, sent_ns, .. } = self.stamps;
+        (sent_ns != 0).then(|| clock::seconds_between(started_ns, sent_ns))
     }
 }
 

@@ -74,6 +74,17 @@ impl Workspace {
     pub fn cargo(&self) -> Command {
         let mut command = Command::new(cargo_program());
         command.current_dir(&self.root);
+        // What Cargo tells a program that it runs. Build scripts watch some of it, and
+        // would run again, with all that depends on them, each time that a build is
+        // started here and not by hand.
+        let told = |name: &str| {
+            ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"]
+                .iter()
+                .any(|prefix| name.starts_with(prefix))
+        };
+        for (name, _) in env::vars_os().filter(|(name, _)| name.to_str().is_some_and(told)) {
+            command.env_remove(name);
+        }
         command
     }
 

@@ -8,6 +8,7 @@
 //! Depends on `wire` (captures, framing), `record`, and the contract of `plugin`.
 
 mod fields;
+mod likeness;
 pub mod plan;
 pub mod reader;
 pub mod reading;

@@ -1,6 +1,12 @@
 //! An extraction plan made ready to run over events.
 
+use std::borrow::Cow;
+use std::ops::Range;
+
+use serde_json::Value;
+
 use super::fields::{Field, Pointers};
+use super::likeness::Likeness;
 use crate::plugin::contract::{
     Condition, ErrorRule, FailureText, Plan, Test, TokenKind, TokenRule, Usage, UsageRule,
 };
@@ -70,10 +76,13 @@ pub struct ReadyPlan {
     finish_reason: Option<usize>,
     server_queue_ms: Option<usize>,
     server_ttft_ms: Option<usize>,
+    /// No rule looks into a text or at a container as a whole, so that events
+    /// which differ in their text alone say the same.
+    blind_to_text: bool,
 }
 
 /// What the events of one response have said so far.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub struct Gathered {
     /// Text of the answer.
     pub text: String,
@@ -115,6 +124,7 @@ impl ReadyPlan {
         let finish_reason = field(plan.finish_reason.as_deref(), &mut p);
         let server_queue_ms = field(plan.server_queue_ms.as_deref(), &mut p);
         let server_ttft_ms = field(plan.server_ttft_ms.as_deref(), &mut p);
+        let blind_to_text = is_blind_to_text(plan);
         Self {
             pointers: p,
             ignore: plan.ignore.clone(),
@@ -126,11 +136,18 @@ impl ReadyPlan {
             finish_reason,
             server_queue_ms,
             server_ttft_ms,
+            blind_to_text,
         }
     }
 
-    /// Reads one event into `gathered`.
-    pub fn read(&self, payload: &[u8], gathered: &mut Gathered) -> EventKind {
+    /// Reads one event into `gathered`. `likeness` is what the response's
+    /// earlier events were like.
+    pub fn read(&self, payload: &[u8], gathered: &mut Gathered, likeness: &mut Likeness) -> EventKind {
+        if let Some((kind, text)) = likeness.read(payload) {
+            likeness.confirm();
+            gathered.text.push_str(text);
+            return EventKind::Token(kind);
+        }
         // Borrows from the payload, so it cannot outlive the call; few fields, one small allocation.
         let mut fields = Vec::new();
         if let Err(e) = self.pointers.read(payload, &mut fields) {
@@ -153,6 +170,13 @@ impl ReadyPlan {
             && let Field::Text(text) = &fields[at]
         {
             gathered.text.push_str(text);
+            if self.blind_to_text
+                && likeness.is_wanted()
+                && let Some(range) = place_in(payload, text)
+                && self.says_nothing_else(&fields)
+            {
+                likeness.remember(payload, range, rule.kind);
+            }
         }
         for rule in &self.usage {
             if (token.is_none() || rule.on_token_events) && all(&rule.when, &fields) {
@@ -176,6 +200,17 @@ impl ReadyPlan {
         token.map_or(EventKind::Other, |rule| EventKind::Token(rule.kind))
     }
 
+    /// Whether an event with a token says no more than what kind it is and what
+    /// its text is, and perhaps, as often as you like, that the answer is whole.
+    fn says_nothing_else(&self, fields: &[Field<'_>]) -> bool {
+        let usage = |rule: &ReadyUsage| rule.on_token_events && all(&rule.when, fields);
+        let number = |at: Option<usize>| at.and_then(|at| fields[at].as_number());
+        !self.usage.iter().any(usage)
+            && !matches!(self.finish_reason.map(|at| &fields[at]), Some(Field::Text(_)))
+            && number(self.server_queue_ms).is_none()
+            && number(self.server_ttft_ms).is_none()
+    }
+
     /// Why a response that has ended without an error is no answer all the same.
     pub fn incomplete(&self, gathered: &Gathered, token_events: usize) -> Option<&str> {
         if token_events == 0
@@ -188,6 +223,37 @@ impl ReadyPlan {
             _ => None,
         }
     }
+}
+
+/// Where a text stands in the payload that it was borrowed from; none if it is
+/// empty or had to be unescaped.
+fn place_in(payload: &[u8], text: &Cow<'_, str>) -> Option<Range<usize>> {
+    let Cow::Borrowed(text) = text else { return None };
+    let start = (text.as_ptr() as usize).checked_sub(payload.as_ptr() as usize)?;
+    let range = start..start + text.len();
+    (!range.is_empty() && payload.get(range.clone()) == Some(text.as_bytes())).then_some(range)
+}
+
+fn is_blind_to_text(plan: &Plan) -> bool {
+    let texts: Vec<&str> = plan.tokens.iter().filter_map(|rule| rule.text.as_deref()).collect();
+    let conditions = (plan.errors.iter().flat_map(|rule| &rule.when))
+        .chain(plan.tokens.iter().flat_map(|rule| &rule.when))
+        .chain(plan.usage.iter().flat_map(|rule| &rule.when))
+        .chain(plan.terminal.iter().flat_map(|rule| rule.any.iter().flatten()));
+    let looks = |condition: &Condition| match &condition.test {
+        // A text that is remembered is not empty, and never equal to anything but a text.
+        Test::Equals(Value::String(text)) => !text.is_empty() && texts.contains(&condition.pointer.as_str()),
+        Test::Equals(value) => value.is_array() || value.is_object(),
+        Test::Present | Test::Absent | Test::Truthy => false,
+    };
+    let others = [&plan.finish_reason, &plan.server_queue_ms, &plan.server_ttft_ms];
+    let messages = plan.errors.iter().filter_map(|rule| match &rule.message {
+        FailureText::Pointer(pointer) => Some(pointer.as_str()),
+        FailureText::Text(_) => None,
+    });
+    let mut conditions = conditions;
+    !conditions.any(looks)
+        && !others.into_iter().flatten().map(String::as_str).chain(messages).any(|p| texts.contains(&p))
 }
 
 /// The beginning of what a server sent, fit for a message.
@@ -238,8 +304,10 @@ fn ready_error(rule: &ErrorRule, p: &mut Pointers) -> ReadyError {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
+
+    use super::*;
 
     fn condition(pointer: &str, test: Test) -> Condition {
         Condition { pointer: pointer.to_owned(), test }
@@ -289,7 +357,7 @@ mod tests {
     #[test]
     fn a_chat_stream_is_read_by_its_plan() {
         let plan = chat();
-        let mut gathered = Gathered::default();
+        let (mut gathered, mut likeness) = (Gathered::default(), Likeness::default());
         let events: [(serde_json::Value, EventKind); 6] = [
             (json!({"choices":[{"delta":{"role":"assistant","content":""}}]}), EventKind::Other),
             (json!({"choices":[{"delta":{"reasoning":"hm"}}]}), EventKind::Token(TokenKind::Reasoning)),
@@ -309,9 +377,13 @@ mod tests {
             ),
         ];
         for (event, kind) in events {
-            assert_eq!(plan.read(event.to_string().as_bytes(), &mut gathered), kind, "{event}");
+            assert_eq!(
+                plan.read(event.to_string().as_bytes(), &mut gathered, &mut likeness),
+                kind,
+                "{event}"
+            );
         }
-        assert_eq!(plan.read(b" [DONE] ", &mut gathered), EventKind::Other);
+        assert_eq!(plan.read(b" [DONE] ", &mut gathered, &mut likeness), EventKind::Other);
         assert_eq!(gathered.text, "a\nb");
         assert_eq!(gathered.finish_reason.as_deref(), Some("stop"));
         let expected = Usage { output_tokens: Some(3), cached_tokens: Some(2), ..Usage::default() };
@@ -323,14 +395,85 @@ mod tests {
     #[test]
     fn errors_in_the_stream_and_broken_events_are_told_apart() {
         let plan = chat();
-        let mut gathered = Gathered::default();
+        let (mut gathered, mut likeness) = (Gathered::default(), Likeness::default());
         let error = json!({"error":{"message":"out of memory","code":500}}).to_string();
-        assert_eq!(plan.read(error.as_bytes(), &mut gathered), EventKind::Error("out of memory".into()));
-        let bare = plan.read(br#"{"error":"no"}"#, &mut gathered);
+        assert_eq!(
+            plan.read(error.as_bytes(), &mut gathered, &mut likeness),
+            EventKind::Error("out of memory".into())
+        );
+        let bare = plan.read(br#"{"error":"no"}"#, &mut gathered, &mut likeness);
         assert_eq!(bare, EventKind::Error(r#"{"error":"no"}"#.into()));
-        let EventKind::Malformed(message) = plan.read(b"{\"choices\":[\x1b", &mut gathered) else {
+        let EventKind::Malformed(message) = plan.read(b"{\"choices\":[\x1b", &mut gathered, &mut likeness)
+        else {
             panic!("a cut-off event is malformed");
         };
         assert!(message.starts_with("an event is not JSON") && !message.contains('\x1b'), "{message}");
+    }
+
+    fn event() -> impl Strategy<Value = String> {
+        let text = prop_oneof![
+            Just(String::new()),
+            "[a-z ]{1,5}",
+            any::<String>(),
+            Just("a\"b\\c\n".to_owned()),
+            Just("é世".to_owned()),
+        ];
+        let finish = prop_oneof![9 => Just(json!(null)), 1 => Just(json!("stop"))];
+        let usage =
+            prop_oneof![9 => Just(json!(null)), 1 => (0..9).prop_map(|n| json!({"completion_tokens": n}))];
+        let key = prop_oneof![4 => Just("content"), 1 => Just("reasoning"), 1 => Just("tool_calls")];
+        (text, finish, usage, key, any::<bool>()).prop_map(|(text, finish, usage, key, spaced)| {
+            let event = json!({
+                "id": "x", "choices": [{"delta": {key: text}, "finish_reason": finish}], "usage": usage,
+            });
+            if spaced { format!("{event:#}") } else { event.to_string() }
+        })
+    }
+
+    proptest! {
+        /// What is remembered of earlier events changes nothing.
+        #[test]
+        fn likeness_is_a_short_cut_and_no_more(events in prop::collection::vec(event(), 1..30)) {
+            let plan = chat();
+            prop_assert!(plan.blind_to_text);
+            let (mut short, mut likeness) = (Gathered::default(), Likeness::default());
+            let mut full = Gathered::default();
+            for event in &events {
+                let kind = plan.read(event.as_bytes(), &mut short, &mut likeness);
+                prop_assert_eq!(kind, plan.read(event.as_bytes(), &mut full, &mut Likeness::default()));
+                prop_assert_eq!(&short, &full);
+            }
+        }
+    }
+
+    #[test]
+    fn like_events_are_recognized() {
+        let plan = chat();
+        let (mut gathered, mut likeness) = (Gathered::default(), Likeness::default());
+        let event = |text: &str| json!({"choices":[{"delta":{"content":text}}]}).to_string();
+        assert_eq!(likeness.read(event("b").as_bytes()), None);
+        plan.read(event("a").as_bytes(), &mut gathered, &mut likeness);
+        assert_eq!(likeness.read(event("long").as_bytes()), Some((TokenKind::Content, "long")));
+        for other in [event(""), event("\n"), event("\""), event("b") + " "] {
+            assert_eq!(likeness.read(other.as_bytes()), None, "{other}");
+        }
+        // Cut into halves that overlap.
+        assert_eq!(likeness.read(br#"{"choices":[{"delta":{"content":"#), None);
+    }
+
+    #[test]
+    fn a_rule_that_looks_into_the_text_sees_every_event() {
+        let rule = TokenRule {
+            when: vec![condition("/text", Test::Equals(json!("a")))],
+            kind: TokenKind::Content,
+            text: Some("/text".into()),
+        };
+        let plan = ReadyPlan::new(&Plan { tokens: vec![rule], ..Plan::default() });
+        let (mut gathered, mut likeness) = (Gathered::default(), Likeness::default());
+        assert_eq!(
+            plan.read(br#"{"text":"a"}"#, &mut gathered, &mut likeness),
+            EventKind::Token(TokenKind::Content)
+        );
+        assert_eq!(plan.read(br#"{"text":"b"}"#, &mut gathered, &mut likeness), EventKind::Other);
     }
 }

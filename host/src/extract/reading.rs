@@ -1,5 +1,6 @@
 //! Reading one response, stretch by stretch, until there is a record of it.
 
+use super::likeness::Likeness;
 use super::plan::{EventKind, Gathered, ReadyPlan, excerpt};
 use crate::plugin::contract::{Header, Parsed, Response};
 use crate::record::{Failure, FailureClass, RequestRecord, TokenEvent};
@@ -77,6 +78,7 @@ struct Kept {
 pub struct Reading {
     cutter: Cutter,
     gathered: Gathered,
+    likeness: Likeness,
     token_events: Vec<TokenEvent>,
     kept: Kept,
     first_event_ns: u64,
@@ -95,6 +97,7 @@ impl Reading {
         Self {
             cutter,
             gathered: Gathered::default(),
+            likeness: Likeness::default(),
             token_events: Vec::new(),
             kept: Kept::default(),
             first_event_ns: 0,
@@ -111,9 +114,9 @@ impl Reading {
             self.refusal.extend_from_slice(&capture.bytes[..room]);
             return;
         }
-        let Self { cutter, gathered, token_events, kept, first_event_ns, failure, .. } = self;
+        let Self { cutter, gathered, likeness, token_events, kept, first_event_ns, failure, .. } = self;
         let mut emit = |event: Event<'_>| {
-            take_event(event, method, gathered, token_events, kept, first_event_ns, failure);
+            take_event(event, method, gathered, likeness, token_events, kept, first_event_ns, failure);
         };
         cutter.push(capture, &mut emit);
     }
@@ -148,9 +151,10 @@ impl Reading {
             return record;
         }
         if ending.failure.is_none() {
-            let Self { cutter, gathered, token_events, kept, first_event_ns, failure, .. } = &mut self;
+            let Self { cutter, gathered, likeness, token_events, kept, first_event_ns, failure, .. } =
+                &mut self;
             let mut emit = |event: Event<'_>| {
-                take_event(event, method, gathered, token_events, kept, first_event_ns, failure);
+                take_event(event, method, gathered, likeness, token_events, kept, first_event_ns, failure);
             };
             cutter.finish(&mut emit);
         }
@@ -226,6 +230,7 @@ fn take_event(
     event: Event<'_>,
     method: &Method,
     gathered: &mut Gathered,
+    likeness: &mut Likeness,
     token_events: &mut Vec<TokenEvent>,
     kept: &mut Kept,
     first_event_ns: &mut u64,
@@ -245,7 +250,7 @@ fn take_event(
         }
         // What comes after a failure is not part of an answer.
         Method::Plan(_) if failure.is_some() => {}
-        Method::Plan(plan) => match plan.read(event.payload, gathered) {
+        Method::Plan(plan) => match plan.read(event.payload, gathered, likeness) {
             EventKind::Token(kind) => {
                 token_events.push(TokenEvent { at_ns: event.at_ns, kind, tokens: 0 });
             }

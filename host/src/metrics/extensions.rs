@@ -170,6 +170,10 @@ pub struct Pacing {
     /// From the scheduled time to the beginning, waits for a slot included.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_lateness: Option<LagReport>,
+    /// From the beginning until the request was written: connecting, TLS, and a
+    /// server slow to accept or to read. It is part of TTFT.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub send_delay: Option<LagReport>,
     /// The finite rate asked for, requests a second.
     pub requested_rps: Option<f64>,
     /// The rate of the releases: requests over the time to the last one.
@@ -308,6 +312,7 @@ fn pacing(run: &RunRecord, requested_rps: Option<f64>) -> Pacing {
     Pacing {
         release_lateness: late(|r| r.stamps.released_ns),
         start_lateness: late(|r| r.stamps.started_ns),
+        send_delay: LagReport::of(run.requests.iter().filter_map(RequestRecord::send_delay_s).collect()),
         requested_rps: requested_rps.filter(|rate| rate.is_finite()),
         released_rps: rate(|r| r.stamps.released_ns),
         started_rps: rate(|r| r.stamps.started_ns),
@@ -334,6 +339,7 @@ mod tests {
                 scheduled_ns: scheduled_ms * MS,
                 released_ns: (scheduled_ms + 1) * MS,
                 started_ns: started_ms * MS,
+                sent_ns: (started_ms + 2) * MS,
                 end_ns: (started_ms + 100) * MS,
                 ..Stamps::default()
             },
@@ -388,6 +394,7 @@ mod tests {
         let p = &got.pacing;
         assert_eq!(p.release_lateness, Some(LagReport { p50_ms: 1.0, p99_ms: 1.0, max_ms: 1.0 }));
         assert_eq!(p.start_lateness.unwrap().max_ms, 500.0);
+        assert_eq!(p.send_delay, Some(LagReport { p50_ms: 2.0, p99_ms: 2.0, max_ms: 2.0 }));
         assert_eq!((p.requested_rps, p.released_rps, p.started_rps), (Some(4.0), Some(4.0), Some(4.0)));
         assert_eq!((got.timing.weighted_tpot_ms, got.timing.ttft_from_schedule), (None, None));
         assert_eq!(got.timing.e2el_from_schedule.unwrap().max_ms, 600.0);

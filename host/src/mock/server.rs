@@ -16,6 +16,9 @@ use super::lateness::Spread;
 use super::log::{LogSink, RequestLog, SharedLog};
 use crate::clock;
 
+/// Connections that may wait to be accepted; the system may allow fewer.
+const BACKLOG: i32 = 4096;
+
 /// A mock server on a thread of its own. Dropping it stops it.
 #[derive(Debug)]
 pub struct MockServer {
@@ -146,7 +149,12 @@ fn listen(host: &str, port: u16) -> io::Result<TcpListener> {
     let mut refusal = None;
     for address in (host, port).to_socket_addrs()? {
         match TcpListener::bind(address) {
-            Ok(listener) => return Ok(listener),
+            Ok(listener) => {
+                // The standard library's backlog is 128: of a thousand clients that
+                // come at once the rest would be left to resend after a second.
+                rustix::net::listen(&listener, BACKLOG)?;
+                return Ok(listener);
+            }
             Err(error) => refusal = Some(error),
         }
     }

@@ -17,10 +17,14 @@ use crate::metrics::{
 use crate::plugin::contract::Verdict;
 use crate::plugin::services::RunView;
 use crate::plugin::{Criterion, Identity, Plugins};
-use crate::record::{Failure, FailureClass, RunRecord, Task};
+use crate::record::{Failure, FailureClass, RequestRecord, RunRecord, Task};
 use crate::report::{self, ReportInput, ResultFile, ResultJson, RpsChange, RunSettings};
 use crate::sla::MeasuredRun;
 use crate::tokenizer::Tokenizer;
+
+/// A request that took this long to be written waited for a connection attempt to
+/// be repeated; the system does so after a second.
+const SLOW_SEND_S: f64 = 0.5;
 
 /// Opened criteria, and for each whether missing it fails the command.
 pub type Criteria = Vec<(Box<dyn Criterion>, bool)>;
@@ -255,6 +259,15 @@ impl Finish<'_> {
         if let Some(reason) = client_limited {
             self.screen.warn(format!(
                 "the client was the limit, so latencies may be too high: {reason}; lower the load, or give vbench more cores"
+            ));
+        }
+        let slow = |request: &&RequestRecord| request.send_delay_s().is_some_and(|delay| delay > SLOW_SEND_S);
+        let slow = run.requests.iter().filter(slow).count();
+        if slow > 0 {
+            self.screen.warn(format!(
+                "the server took over {SLOW_SEND_S} s to accept {slow} of {} requests, and that is in their TTFT: \
+                 too small a listen backlog for so many connections at once does this",
+                run.requests.len()
             ));
         }
         let by_plugin = |failure: &&Failure| failure.class == FailureClass::Plugin;

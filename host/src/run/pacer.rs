@@ -1,6 +1,5 @@
 //! Releasing requests when they are due.
 
-use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -8,13 +7,6 @@ use crate::clock::{self, MonotonicNs};
 
 /// A sleep is cut into pieces of at most this length, so that a stop is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_millis(50);
-
-/// Makes the calling thread fit for pacing: the kernel may round a sleep up by
-/// the thread's timer slack, 50 µs unless told otherwise.
-pub fn sharpen_timer() {
-    // Where it is refused, releases are later by that much, and recorded as such.
-    let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
-}
 
 /// When an offset from the start of the run falls due.
 pub fn due_ns(start_ns: MonotonicNs, offset_s: f64) -> MonotonicNs {

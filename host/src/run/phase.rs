@@ -79,7 +79,7 @@ where
             let expected = &expected;
             let watcher = std::thread::current();
             scope.spawn(move || {
-                pacer::sharpen_timer();
+                clock::sharpen_timer();
                 let mut released = 0;
                 for request in requests {
                     let offset_s = offsets_s.get(released).copied().unwrap_or(0.0);

@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
+use vbench_synthetic::{MergeForm, Shape, tokenizer_json};
 
-use super::synthetic::{MergeForm, Shape, tokenizer_json};
 use super::{Chat, Error, Hub, Mode, TokenLists, Tokenizer};
 
 fn fixtures() -> PathBuf {

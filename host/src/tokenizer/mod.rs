@@ -12,7 +12,6 @@
 //! - `model`: [`Tokenizer`] itself; `batch` spreads its work over the cores,
 //!   `clean_up` is a part of decoding.
 //! - `template`, `python_json`: chat templates.
-//! - [`synthetic`]: tokenizers made from a seed, for benchmarks and tests.
 //!
 //! It depends on [`crate::clock`] only (a template may ask for the time).
 
@@ -27,7 +26,6 @@ mod model;
 mod pipeline;
 mod python_json;
 mod source;
-pub mod synthetic;
 mod template;
 mod token_ids;
 mod tokenizer_json;

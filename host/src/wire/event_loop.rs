@@ -19,7 +19,7 @@ use super::connection::{Connection, Exchange, HAND_ON_BYTES, Outcome};
 use super::exchange::{Arrival, Dispatch, Ending};
 use super::lanes::{Lane, LaneReport, busy_histogram};
 use super::target::Target;
-use crate::clock;
+use crate::clock::{self, MonotonicNs};
 use crate::record::{Failure, FailureClass};
 
 const WAKE: Token = Token(usize::MAX);
@@ -29,6 +29,14 @@ const READ_BYTES: usize = 64 * 1024;
 const STARTS_A_TURN: usize = 8;
 /// Arrivals are queued up to this much before they are passed on.
 const BATCH_BYTES: usize = 1 << 20;
+/// A loop that is woken for every single event spends most of its time waking.
+/// At high rates it rests between turns, as a network card does that coalesces
+/// its interrupts; a stamp is late by no more than this for it.
+const REST: Duration = Duration::from_micros(100);
+/// From this many events a second on the loop rests.
+const RESTING_EVENTS_A_S: u64 = 20_000;
+/// How often the rate of events is looked at.
+const RATE_WINDOW: Duration = Duration::from_millis(5);
 /// How often timeouts are looked for.
 const TICK: Duration = Duration::from_millis(500);
 
@@ -98,6 +106,28 @@ pub(super) struct EventLoop {
     /// How long the loop was away from its sockets, each time.
     busy: Histogram<u64>,
     next_tick_ns: u64,
+    rate: EventRate,
+}
+
+/// How many events a second the loop is woken for.
+#[derive(Debug, Default)]
+struct EventRate {
+    window_start_ns: MonotonicNs,
+    events: u64,
+    is_high: bool,
+}
+
+impl EventRate {
+    /// Counts the events of a turn.
+    fn count(&mut self, events: usize, now_ns: MonotonicNs) {
+        self.events += events as u64;
+        let over_ns = now_ns.saturating_sub(self.window_start_ns);
+        if over_ns >= RATE_WINDOW.as_nanos() as u64 {
+            self.is_high = self.events * 1_000_000_000 >= RESTING_EVENTS_A_S * over_ns;
+            self.events = 0;
+            self.window_start_ns = now_ns;
+        }
+    }
 }
 
 impl EventLoop {
@@ -126,6 +156,7 @@ impl EventLoop {
             out,
             busy: busy_histogram(),
             next_tick_ns: 0,
+            rate: EventRate::default(),
         };
         Ok((event_loop, inbox))
     }
@@ -134,6 +165,7 @@ impl EventLoop {
     pub(super) fn run(mut self) -> LaneReport {
         let mut events = Events::with_capacity(1024);
         let mut scratch = vec![0; READ_BYTES];
+        clock::sharpen_timer();
         loop {
             if self.in_flight == 0 && self.backlog.is_empty() {
                 self.pass_on();
@@ -169,11 +201,16 @@ impl EventLoop {
                 self.start(Exchange::new(dispatch), &mut scratch);
             }
             let done_ns = clock::now_ns();
-            self.busy.saturating_record(done_ns - woke_ns);
             if done_ns >= self.next_tick_ns {
                 self.next_tick_ns = done_ns + TICK.as_nanos() as u64;
                 self.end_overdue(done_ns);
             }
+            self.rate.count(events.iter().count(), done_ns);
+            let turn = Duration::from_nanos(done_ns - woke_ns);
+            if self.rate.is_high && self.backlog.is_empty() && turn < REST {
+                std::thread::sleep(REST - turn);
+            }
+            self.busy.saturating_record(clock::now_ns() - woke_ns);
         }
     }
 

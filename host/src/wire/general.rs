@@ -149,9 +149,8 @@ impl Carrier {
         let url = format!("{}{}", self.base_url, request.path);
         let sent = self.client.request(method, url).headers(headers).body(request.body.clone()).send().await;
         let mut response = sent.map_err(|e| self.failure(&e))?;
-        // reqwest does not say when the request was out; it was by now.
+        // reqwest does not say when the request was out, so `sent_ns` stays 0.
         exchange.stamps.headers_ns = clock::now_ns();
-        exchange.stamps.sent_ns = exchange.stamps.headers_ns;
         *head = Some(ResponseHead {
             status: response.status().as_u16(),
             reason: response.status().canonical_reason().unwrap_or_default().to_owned(),

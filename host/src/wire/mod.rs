@@ -20,6 +20,8 @@ pub mod exchange;
 pub mod framing;
 mod general;
 pub mod http1;
+#[cfg(test)]
+mod http2_tests;
 pub mod inflate;
 mod lanes;
 pub mod target;

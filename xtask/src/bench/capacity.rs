@@ -14,7 +14,7 @@ use super::case::{Case, TOKENS};
 use super::process::{Usage, measure as measure_process, on_cpu};
 use super::stats::median;
 use super::table::table;
-use super::{Setting, clients};
+use super::{Setting, clients, number};
 use crate::mock::Mock;
 
 /// The repeated runs of one client in one case.
@@ -145,13 +145,6 @@ impl Run<'_> {
     }
 }
 
-fn number(value: &Value, pointer: &str, file: &Path) -> Result<f64> {
-    value
-        .pointer(pointer)
-        .and_then(Value::as_f64)
-        .with_context(|| format!("{} has no number at {pointer}", file.display()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::case::CAPACITY;
@@ -171,11 +164,5 @@ mod tests {
         assert!((runs.in_run_us_per_event(case) - 2.0).abs() < 1e-9);
         assert!((runs.events_per_s(case) - 128_000.0).abs() < 1e-6);
         assert!((runs.peak_rss_mib() - 20.0).abs() < 1e-9);
-    }
-
-    #[test]
-    fn a_missing_number_names_file_and_place() {
-        let error = number(&json!({ "a": "1" }), "/a", Path::new("r.json")).unwrap_err().to_string();
-        assert_eq!(error, "r.json has no number at /a");
     }
 }

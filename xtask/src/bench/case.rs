@@ -36,24 +36,24 @@ const PACED: [Case; 4] = [
     paced("paced-1024", 1024, 4, 3.0),
 ];
 
+/// The server as fast as it can.
+const ZERO_DELAY: Case = Case {
+    name: "zero-delay-64",
+    streams: 64,
+    requests: 2000,
+    ttft_ms: 0,
+    itl_ms: 0,
+    mean_ttft_limit_ms: 0.0,
+};
+
 /// What `capacity` measures: the server as fast as it can, then paced streams.
-pub(super) const CAPACITY: [Case; 5] = [
-    Case {
-        name: "zero-delay-64",
-        streams: 64,
-        requests: 2000,
-        ttft_ms: 0,
-        itl_ms: 0,
-        mean_ttft_limit_ms: 0.0,
-    },
-    PACED[0],
-    PACED[1],
-    PACED[2],
-    PACED[3],
-];
+pub(super) const CAPACITY: [Case; 5] = [ZERO_DELAY, PACED[0], PACED[1], PACED[2], PACED[3]];
 
 /// What `accuracy` measures.
 pub(super) const ACCURACY: [Case; 4] = PACED;
+
+/// What `parse` measures.
+pub(super) const PARSE: [Case; 3] = [ZERO_DELAY, PACED[1], PACED[3]];
 
 /// Those whose name contains a text.
 pub(super) fn chosen(cases: &[Case], only: &str) -> Result<Vec<Case>> {

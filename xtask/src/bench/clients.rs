@@ -28,21 +28,29 @@ pub(super) fn install_oha(workspace: &Workspace) -> Result<PathBuf> {
         let package = format!("oha@{OHA_VERSION}");
         let mut command = workspace.cargo();
         command.args(["install", "--locked", &package, "--root"]).arg(&root);
-        run(command.env_remove("CARGO_TARGET_DIR"))?;
+        // In a folder that stays, so that an interrupted build goes on where it was.
+        run(command.env("CARGO_TARGET_DIR", root.join("build")))?;
     }
     Ok(oha)
 }
 
 /// `vbench serve` with so many requests of a case.
 pub(super) fn vbench(setting: &Setting, url: &str, case: &Case, requests: u32, result: &Path) -> Command {
+    let mut command = serve(setting, url, &setting.tokenizer, requests, result);
+    command
+        .args(["--random-input-len", &INPUT_TOKENS.to_string()])
+        .args(["--random-output-len", &TOKENS.to_string(), "--ignore-eos"])
+        .args(["--max-concurrency", &case.streams.to_string()]);
+    command
+}
+
+/// `vbench serve` with prompts of `random`, whose lengths are still to be said.
+pub(super) fn serve(setting: &Setting, url: &str, tokenizer: &Path, requests: u32, result: &Path) -> Command {
     let mut command = Command::new(&setting.vbench);
     command
         .args(["serve", "--backend", "openai", "--base-url", url, "--model", MODEL, "--tokenizer"])
-        .arg(&setting.tokenizer)
-        .args(["--dataset-name", "random"])
-        .args(["--random-input-len", &INPUT_TOKENS.to_string()])
-        .args(["--random-output-len", &TOKENS.to_string(), "--ignore-eos"])
-        .args(["--num-prompts", &requests.to_string(), "--max-concurrency", &case.streams.to_string()])
+        .arg(tokenizer)
+        .args(["--dataset-name", "random", "--num-prompts", &requests.to_string()])
         .args(["--request-id-prefix", REQUEST_ID_PREFIX, "--disable-tqdm"])
         // The server listens already, and a request to find that out would count.
         .args(["--ready-check-timeout-sec", "0"])
@@ -50,7 +58,8 @@ pub(super) fn vbench(setting: &Setting, url: &str, case: &Case, requests: u32, r
         .arg(&setting.dir)
         .arg("--result-filename")
         .arg(result.file_name().unwrap_or_default())
-        .stdout(Stdio::null());
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     command
 }
 

@@ -3,17 +3,22 @@
 //! The server is pinned to one CPU and the client to another, so that they do
 //! not take time from each other. What is compared was measured in one
 //! session: `vbench` with `oha` (`capacity`), what `vbench` reports with what
-//! the server recorded (`accuracy`).
+//! the server recorded (`accuracy`), the two ways to read a format (`parse`).
+//! `start_up` and `sampling` measure what comes before a run.
 //!
 //! - `case`: loads; `clients`: commands of the clients; `process`: pinned
-//!   child processes and what they used; `capacity`, `accuracy`: the two
-//!   measurements; `stats`, `table`: figures and how they are printed.
+//!   child processes and what they used; `capacity`, `accuracy`, `parse`,
+//!   `start_up`, `sampling`: the measurements; `stats`, `table`: figures and how
+//!   they are printed.
 
 mod accuracy;
 mod capacity;
 mod case;
 mod clients;
+mod parse;
 mod process;
+mod sampling;
+mod start_up;
 mod stats;
 mod table;
 
@@ -22,6 +27,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
+use vbench_synthetic::{Shape, tokenizer_json};
 
 use crate::workspace::Workspace;
 
@@ -48,12 +54,18 @@ pub struct BenchArgs {
     only: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, clap::Subcommand)]
+#[derive(Debug, Clone, Copy, PartialEq, clap::Subcommand)]
 enum BenchCommand {
     /// CPU of the client per event, and that of oha.
     Capacity,
     /// Reported TTFT and ITL against the server's record.
     Accuracy,
+    /// CPU and times of a backend that parses, and of one with an extraction plan.
+    Parse,
+    /// From the start of the process to the first request.
+    StartUp,
+    /// What a random prompt costs to make.
+    Sampling,
 }
 
 /// The machine and the programs.
@@ -68,7 +80,21 @@ struct Setting {
     runs: u32,
 }
 
-/// Builds `vbench` in the release profile and measures; both things unless one is named.
+impl Setting {
+    /// The folder of an 11 MB tokenizer, which is made if it is not there.
+    fn large_tokenizer(&self) -> Result<PathBuf> {
+        let dir = self.dir.join("large-tokenizer");
+        let file = dir.join("tokenizer.json");
+        if !file.is_file() {
+            fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+            fs::write(&file, tokenizer_json(Shape::LARGE))
+                .with_context(|| format!("cannot write {}", file.display()))?;
+        }
+        Ok(dir)
+    }
+}
+
+/// Builds `vbench` in the release profile and measures; all things unless one is named.
 ///
 /// # Errors
 /// Something does not build or run, or requests failed.
@@ -90,14 +116,24 @@ pub fn run(workspace: &Workspace, args: &BenchArgs) -> Result<()> {
         runs: args.runs,
     };
     let only = args.only.as_deref().unwrap_or_default();
-    if !matches!(args.command, Some(BenchCommand::Accuracy)) {
+    let wanted = |command| args.command.is_none_or(|named| named == command);
+    if wanted(BenchCommand::Capacity) {
         let oha = clients::install_oha(workspace)?;
         let figures = capacity::measure(&setting, &oha, &case::chosen(&case::CAPACITY, only)?)?;
         report(&setting, "capacity", figures)?;
     }
-    if !matches!(args.command, Some(BenchCommand::Capacity)) {
+    if wanted(BenchCommand::Accuracy) {
         let figures = accuracy::measure(&setting, &case::chosen(&case::ACCURACY, only)?)?;
         report(&setting, "accuracy", figures)?;
+    }
+    if wanted(BenchCommand::Parse) {
+        report(&setting, "parse", parse::measure(&setting, &case::chosen(&case::PARSE, only)?)?)?;
+    }
+    if wanted(BenchCommand::StartUp) {
+        report(&setting, "start-up", start_up::measure(&setting)?)?;
+    }
+    if wanted(BenchCommand::Sampling) {
+        report(&setting, "sampling", sampling::measure(&setting)?)?;
     }
     Ok(())
 }
@@ -124,4 +160,22 @@ fn write_json(path: &Path, value: &Value) -> Result<()> {
 fn read_json(path: &Path) -> Result<Value> {
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     serde_json::from_str(&text).with_context(|| format!("{} is no JSON", path.display()))
+}
+
+fn number(value: &Value, pointer: &str, file: &Path) -> Result<f64> {
+    value
+        .pointer(pointer)
+        .and_then(Value::as_f64)
+        .with_context(|| format!("{} has no number at {pointer}", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_number_names_file_and_place() {
+        let error = number(&json!({ "a": "1" }), "/a", Path::new("r.json")).unwrap_err().to_string();
+        assert_eq!(error, "r.json has no number at /a");
+    }
 }

@@ -86,7 +86,8 @@ fn high_water_in(status: &str) -> Option<u64> {
     kib.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
 }
 
-fn monotonic_s() -> f64 {
+/// The clock by which the mock server's log and `vbench` tell the time.
+pub(super) fn monotonic_s() -> f64 {
     let now = clock_gettime(ClockId::Monotonic);
     now.tv_sec as f64 + now.tv_nsec as f64 / 1e9
 }
