@@ -1,7 +1,5 @@
 //! Targets: HTTP/1.1, framing, extraction plans.
 
-use serde::de::IgnoredAny;
-
 use super::run;
 use crate::extract::plan::{EventKind, Gathered, ReadyPlan};
 use crate::plugin::contract::{
@@ -144,20 +142,24 @@ fn extraction_plan() {
         r#"{"usage":{"completion_tokens":1e2,"prompt_tokens":18446744073709551616,"details":[true]}}"#,
         r#"[{"choices":0},"\ud83d\ude00","\ud83d"]"#,
         "[DONE]",
+        "{\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n{\"choices\":[{\"delta\":{\"content\":\"bc\"}}]}\n{\"choices\":[{\"delta\":{\"content\":\"\"}}]}",
     ]);
     let plan = ReadyPlan::new(&plan());
     run("extraction-plan", &corpus, 6_000, |input| {
-        let mut gathered = Gathered::default();
-        let kind = plan.read(input, &mut gathered);
-        if matches!(kind, EventKind::Malformed(_)) {
-            assert!(
-                serde_json::from_slice::<serde_json::Value>(input).is_err()
-                    || serde_json::from_slice::<IgnoredAny>(input).is_err(),
-                "JSON can be read"
-            );
+        // Events of one response, which are read by what earlier ones were like, and each on its own.
+        let (mut together, mut alone) = (Gathered::default(), Gathered::default());
+        let mut likeness = Default::default();
+        for event in input.split(|&byte| byte == b'\n') {
+            let kind = plan.read(event, &mut together, &mut likeness);
+            assert_eq!(kind, plan.read(event, &mut alone, &mut Default::default()), "an event is what it is");
+            if matches!(kind, EventKind::Malformed(_)) {
+                let value: Result<serde_json::Value, _> = serde_json::from_slice(event);
+                assert!(value.is_err(), "JSON can be read");
+            }
         }
-        assert!(gathered.text.len() <= 4 * input.len(), "no text is made up");
-        if let Some(ms) = gathered.server_ttft_ms {
+        assert_eq!(format!("{together:?}"), format!("{alone:?}"));
+        assert!(together.text.len() <= 4 * input.len(), "no text is made up");
+        for ms in [together.server_queue_ms, together.server_ttft_ms].into_iter().flatten() {
             assert!(ms.is_finite());
         }
     });
