@@ -104,8 +104,8 @@ fn message(all: &str, says: &str) -> String {
     cut(&steady(&said.map_or(String::new(), |said| said.trim().replace("@OUT@/", ""))), 220)
 }
 
-/// Leaves out what depends on the toolchain that built the plugin: places in
-/// source files, sizes, names on the stack.
+/// Leaves out what depends on the toolchain that built the plugin, or on the machine: places in source files, sizes, names
+/// on the stack, patch versions of WASI, names of compiled files.
 fn steady(text: &str) -> String {
     let mut text = text.to_owned();
     if let Some((before, after)) = text.split_once(" (in ") {
@@ -127,6 +127,11 @@ fn steady(text: &str) -> String {
             format!(" it wrote: … panicked at …: {}", message.trim_start_matches("| "))
         });
         text = format!("{before}{wrote}");
+    }
+    if let Some((before, after)) = text.split_once("@0.2.")
+        && let Some((_, after)) = after.split_once('#')
+    {
+        text = format!("{before}@0.2.…#{after}");
     }
     if let Some((before, after)) = text.split_once("cache/")
         && let Some((_, after)) = after.split_once(".cwasm")
