@@ -143,7 +143,7 @@ fn a_mistake_in_python_is_shown_with_its_place() {
         outcome.stderr
     );
     assert!(outcome.stderr.contains("Traceback (most recent call last)"), "{}", outcome.stderr);
-    assert!(outcome.stderr.contains("mistake.py\", line 20, in samples"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("mistake.py\", line 19, in samples"), "{}", outcome.stderr);
 }
 
 #[test]
