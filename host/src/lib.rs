@@ -16,6 +16,8 @@ pub mod clock;
 pub mod data;
 pub mod extract;
 pub mod fault;
+#[cfg(test)]
+mod fuzz;
 pub mod lock;
 pub mod media;
 pub mod metrics;

@@ -168,6 +168,11 @@ impl Outcome {
         serde_json::from_str(text.lines().last().unwrap_or_default()).expect("a result is JSON")
     }
 
+    /// Standard output and error with what changes from run to run replaced.
+    pub fn output(&self) -> String {
+        format!("{}\n{}", self.stdout, self.stderr).replace(&self.out.path().display().to_string(), "@OUT@")
+    }
+
     /// Standard error with what changes from run to run replaced.
     pub fn errors(&self) -> String {
         self.stderr.replace(&self.out.path().display().to_string(), "@OUT@")

@@ -2,7 +2,8 @@
 //!
 //! - `toolchain`: what compiles `wasm32-wasip2`, and how to get it;
 //! - `plugins`: components and descriptions of the built-in plugins;
-//! - `docs`: reference pages from the plugins' own words;
+//! - `test_plugins`: plugins that only the tests use;
+//! - `docs`: pages of `docs/reference` that are made from something else;
 //! - `demo`, `demo_data`: the demonstration and the conversations it uses;
 //! - `bench`: figures of the client, against the embedded mock server;
 //! - `mock`: that server as a child process; `workspace`: the checkout.
@@ -13,6 +14,7 @@ mod demo_data;
 mod docs;
 mod mock;
 mod plugins;
+mod test_plugins;
 mod toolchain;
 mod workspace;
 
@@ -41,6 +43,20 @@ enum Command {
     Setup,
     /// Build the plugins into target/plugins.
     Plugins,
+    /// Build the plugins of the tests into target/test-plugins.
+    TestPlugins,
+    /// Write the pages of docs/reference that are made from something else.
+    Docs {
+        /// Change nothing, and fail if a page is not current.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Feed what reads plugins and responses with inputs that nobody would write.
+    Fuzz {
+        /// How long each target runs.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+    },
     /// Benchmark the embedded mock server with the ShareGPT plugin.
     Demo(demo::DemoArgs),
     /// Write the conversations of the demo again.
@@ -80,16 +96,36 @@ fn run(cli: Cli) -> Result<ExitCode> {
                 println!("{plugin}");
             }
         }
-        Command::Demo(args) => return demo::run(&workspace, cli.toolchain, &args),
-        Command::DemoData => println!("{}", demo_data::write(&workspace)?.display()),
-        Command::Docs => {
-            for path in docs::write(&workspace)? {
-                println!("{}", path.display());
+        Command::TestPlugins => {
+            for line in test_plugins::build(&workspace, cli.toolchain)? {
+                println!("{line}");
             }
         }
+        Command::Fuzz { seconds } => {
+            let mut cargo = workspace.cargo();
+            cargo.args([
+                "test",
+                "--package",
+                "vbench",
+                "--lib",
+                "--",
+                "--nocapture",
+                "--test-threads=1",
+                "fuzz::",
+            ]);
+            return workspace::exit_code(cargo.env("VBENCH_FUZZ_SECONDS", seconds.to_string()));
+        }
+        Command::Docs { check } => docs::write(&workspace, check)?,
+        Command::Demo(args) => return demo::run(&workspace, cli.toolchain, &args),
+        Command::DemoData => println!("{}", demo_data::write(&workspace)?.display()),
         Command::Test { args } => {
             plugins::build(&workspace, cli.toolchain)?;
-            return workspace::exit_code(workspace.cargo().args(["test", "--workspace"]).args(args));
+            let built = test_plugins::build(&workspace, cli.toolchain)?;
+            let code = workspace::exit_code(workspace.cargo().args(["test", "--workspace"]).args(args))?;
+            for line in built.iter().filter(|line| line.contains("SKIPPED") || line.contains("skipped")) {
+                println!("{line}");
+            }
+            return Ok(code);
         }
         Command::Bench(args) => {
             plugins::build(&workspace, cli.toolchain)?;

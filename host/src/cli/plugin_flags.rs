@@ -151,6 +151,16 @@ impl<'a> PluginFlags<'a> {
             });
         }
         let shared = ownership.general || option.named_by_schema;
+        if !shared && offer.builtin && !other.builtin {
+            // Files come first, but it is the file that takes what is somebody else's.
+            return Err(CliError::Plugin {
+                plugin: other.plugin.clone(),
+                reason: format!(
+                    "it wants `--{flag}`, which is option `{}` of {} `{}` of the built-in plugin `{}`",
+                    option.property, offer.role, offer.name, offer.plugin
+                ),
+            });
+        }
         if !shared {
             return Err(CliError::Plugin {
                 plugin: offer.plugin.clone(),

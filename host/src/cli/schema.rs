@@ -390,7 +390,9 @@ fn help(schema: &Map<String, Value>, default: Option<&Value>) -> String {
 
 /// What a plugin says, without what could steer a terminal.
 pub(super) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    // Marks that turn the writing direction (Unicode Standard Annex 9) and invisible ones.
+    let hides = |c: &char| matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    text.chars().filter(|c| !hides(c)).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 fn plain(value: &Value) -> String {

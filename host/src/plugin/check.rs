@@ -19,6 +19,18 @@ const MAX_SCHEMA_BYTES: usize = 256 * 1024;
 /// Most offers of a plugin, aliases of an offer, headers, tags, rules of a plan, or findings.
 const MAX_ITEMS: usize = 1_000;
 
+/// Most tokens of a prompt, a response or an event that can be meant: a thousand
+/// billion. Sums over a run stay far from the end of 64 bits.
+const MAX_TOKENS: u64 = 1_000_000_000_000;
+/// Deepest nesting of JSON, below what readers of it give up at.
+const MAX_JSON_DEPTH: usize = 120;
+/// Latest arrival, in seconds from the start of a run: a year.
+const MAX_ARRIVAL_S: f64 = 366.0 * 86_400.0;
+/// Largest JSON object that a backend may keep with a request.
+const MAX_EXTRA_BYTES: usize = 64 * 1024;
+/// Text of an answer that is allowed whatever the size of its response.
+const FREE_TEXT_BYTES: usize = 64 * 1024;
+
 /// A rule that was broken, in words.
 pub(crate) type Broken = String;
 
@@ -132,6 +144,9 @@ fn sample(sample: &Sample) -> Result<(), Broken> {
     optional(&sample.overrides, |json| json_of("overrides", json, '{'))?;
     if let Some(arrival_s) = sample.arrival_s {
         not_negative("arrival-s", arrival_s)?;
+        if arrival_s > MAX_ARRIVAL_S {
+            return Err(format!("arrival-s is {arrival_s:e}, more than a year"));
+        }
     }
     at_most("tags", sample.tags.len(), MAX_ITEMS)?;
     for (key, value) in &sample.tags {
@@ -153,9 +168,7 @@ fn turn(turn: &Turn) -> Result<(), Broken> {
         Attachments::One(media) => self::media(media)?,
         Attachments::Many(media) => media.iter().try_for_each(self::media)?,
     }
-    if i64::try_from(turn.prompt_tokens).is_err() {
-        return Err(format!("prompt-tokens {} is out of range", turn.prompt_tokens));
-    }
+    tokens("prompt-tokens", turn.prompt_tokens)?;
     not_negative("delay-ms", turn.delay_ms)
 }
 
@@ -191,7 +204,7 @@ pub(crate) fn endpoint(endpoint: &Endpoint) -> Result<(), Broken> {
 }
 
 /// A path with an optional query. It can lead nowhere but under the user's base URL.
-fn path(path: &str) -> Result<(), Broken> {
+pub(super) fn path(path: &str) -> Result<(), Broken> {
     let bad = |rule: &str| Err(format!("path `{}` {rule}", shown(path)));
     if !path.starts_with('/') {
         return bad("has to begin with `/`; the user gives scheme and host");
@@ -214,7 +227,7 @@ fn path(path: &str) -> Result<(), Broken> {
     Ok(())
 }
 
-fn headers(headers: &[Header]) -> Result<(), Broken> {
+pub(super) fn headers(headers: &[Header]) -> Result<(), Broken> {
     at_most("headers", headers.len(), MAX_ITEMS)?;
     for header in headers {
         if !is_token(&header.name) {
@@ -335,7 +348,8 @@ pub(crate) fn response(response: &Response) -> Result<(), Broken> {
     Ok(())
 }
 
-pub(crate) fn parsed(parsed: &Parsed, events: usize) -> Result<(), Broken> {
+/// `events` and `body_bytes` are those of the response that was read.
+pub(crate) fn parsed(parsed: &Parsed, events: usize, body_bytes: usize) -> Result<(), Broken> {
     if !parsed.tokens.windows(2).all(|pair| pair[0].event < pair[1].event) {
         return Err("token events have to ascend, each event at most once".into());
     }
@@ -344,6 +358,28 @@ pub(crate) fn parsed(parsed: &Parsed, events: usize) -> Result<(), Broken> {
     {
         return Err(format!("token event {} of a response of {events} events", last.event));
     }
+    // Texts of all answers are kept, so what a response cannot hold is not taken.
+    let longest = body_bytes.saturating_mul(4).max(FREE_TEXT_BYTES);
+    if parsed.text.len() > longest {
+        return Err(format!(
+            "a text of {} bytes is longer than a response of {body_bytes} bytes can hold",
+            parsed.text.len()
+        ));
+    }
+    let in_events = parsed.tokens.iter().map(|event| u64::from(event.tokens)).max().unwrap_or(0);
+    if in_events > body_bytes as u64 {
+        return Err(format!("{in_events} tokens in one event of a response of {body_bytes} bytes"));
+    }
+    if let Some(usage) = &parsed.usage {
+        for (what, count) in [
+            ("output-tokens", usage.output_tokens),
+            ("prompt-tokens", usage.prompt_tokens),
+            ("cached-tokens", usage.cached_tokens),
+            ("reasoning-tokens", usage.reasoning_tokens),
+        ] {
+            optional(&count, |&count| tokens(what, count))?;
+        }
+    }
     if let Some(ms) = parsed.server_queue_ms {
         not_negative("server-queue-ms", ms)?;
     }
@@ -351,6 +387,11 @@ pub(crate) fn parsed(parsed: &Parsed, events: usize) -> Result<(), Broken> {
         not_negative("server-ttft-ms", ms)?;
     }
     optional(&parsed.finish_reason, |reason| line("the finish reason", reason))?;
+    if let Some(extra) = &parsed.extra
+        && extra.len() > MAX_EXTRA_BYTES
+    {
+        return Err(format!("extra is longer than {MAX_EXTRA_BYTES} bytes"));
+    }
     optional(&parsed.extra, |json| json_of("extra", json, '{'))
 }
 
@@ -378,6 +419,10 @@ pub(crate) fn verdict(verdict: &Verdict) -> Result<(), Broken> {
 
 pub(crate) fn finite(what: &str, value: f64) -> Result<(), Broken> {
     if value.is_finite() { Ok(()) } else { Err(format!("{what} is {value}, not a finite number")) }
+}
+
+fn tokens(what: &str, count: u64) -> Result<(), Broken> {
+    if count <= MAX_TOKENS { Ok(()) } else { Err(format!("{what} is {count}, more than {MAX_TOKENS}")) }
 }
 
 fn not_negative(what: &str, value: f64) -> Result<(), Broken> {
@@ -419,15 +464,39 @@ fn line(what: &str, text: &str) -> Result<(), Broken> {
 }
 
 /// That `json` is one JSON text that begins with `opening`, `{` or `[`.
-fn json_of(what: &str, json: &str, opening: char) -> Result<(), Broken> {
+pub(super) fn json_of(what: &str, json: &str, opening: char) -> Result<(), Broken> {
     let kind = if opening == '{' { "object" } else { "array" };
     if !json.trim_ascii_start().starts_with(opening) {
         return Err(format!("{what} has to be a JSON {kind}"));
     }
-    match serde_json::from_str::<IgnoredAny>(json) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(format!("{what} is no JSON {kind}: {error}")),
+    if let Err(error) = serde_json::from_str::<IgnoredAny>(json) {
+        return Err(format!("{what} is no JSON {kind}: {error}"));
     }
+    if depth(json) > MAX_JSON_DEPTH {
+        return Err(format!("{what} is nested deeper than {MAX_JSON_DEPTH}"));
+    }
+    Ok(())
+}
+
+/// How deep a JSON text is nested, which is known to be one.
+fn depth(json: &str) -> usize {
+    let (mut depth, mut deepest, mut in_text) = (0_usize, 0, false);
+    let mut bytes = json.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\\' if in_text => {
+                bytes.next();
+            }
+            b'"' => in_text = !in_text,
+            b'{' | b'[' if !in_text => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
 }
 
 fn at_most(what: &str, count: usize, max: usize) -> Result<(), Broken> {
@@ -445,7 +514,7 @@ fn shown(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plugin::contract::{TokenEvent, TokenKind};
+    use crate::plugin::contract::{TokenEvent, TokenKind, Usage};
 
     fn header(name: &str, value: &str) -> Vec<Header> {
         vec![Header { name: name.into(), value: value.into() }]
@@ -502,12 +571,27 @@ mod tests {
             tokens: events.iter().map(|&e| event(e)).collect(),
             ..Parsed::default()
         };
-        assert_eq!(super::parsed(&parsed(&[0, 2]), 3), Ok(()));
-        assert!(super::parsed(&parsed(&[0, 2]), 2).is_err());
-        assert!(super::parsed(&parsed(&[1, 1]), 3).is_err());
-        assert!(super::parsed(&parsed(&[2, 1]), 3).is_err());
-        assert!(super::parsed(&Parsed { server_ttft_ms: Some(f64::NAN), ..Parsed::default() }, 0).is_err());
-        assert!(super::parsed(&Parsed { extra: Some("[]".into()), ..Parsed::default() }, 0).is_err());
+        let check = |parsed: Parsed, events| super::parsed(&parsed, events, 100);
+        assert_eq!(check(parsed(&[0, 2]), 3), Ok(()));
+        assert!(check(parsed(&[0, 2]), 2).is_err());
+        assert!(check(parsed(&[1, 1]), 3).is_err());
+        assert!(check(parsed(&[2, 1]), 3).is_err());
+        assert!(check(Parsed { server_ttft_ms: Some(f64::NAN), ..Parsed::default() }, 0).is_err());
+        assert!(check(Parsed { extra: Some("[]".into()), ..Parsed::default() }, 0).is_err());
+    }
+
+    #[test]
+    fn what_a_response_cannot_hold_is_refused() {
+        let text = |bytes: usize| Parsed { text: "x".repeat(bytes), ..Parsed::default() };
+        assert_eq!(super::parsed(&text(FREE_TEXT_BYTES), 0, 0), Ok(()));
+        assert!(super::parsed(&text(FREE_TEXT_BYTES + 1), 0, 0).is_err());
+        assert_eq!(super::parsed(&text(FREE_TEXT_BYTES + 1), 0, FREE_TEXT_BYTES), Ok(()));
+        let usage = |output_tokens| {
+            let usage = Usage { output_tokens: Some(output_tokens), ..Usage::default() };
+            Parsed { usage: Some(usage), ..Parsed::default() }
+        };
+        assert_eq!(super::parsed(&usage(MAX_TOKENS), 0, 0), Ok(()));
+        assert!(super::parsed(&usage(u64::MAX), 0, 0).is_err());
     }
 
     #[test]
@@ -533,6 +617,16 @@ mod tests {
         assert!(schema(&offer(r#"{"properties":{"a":{"$ref":"https://x/y"}}}"#)).is_err());
         assert!(schema(&offer(r#"{"$ref":"other.json"}"#)).is_err());
         assert!(schema(&offer(r#"{"type":"string"}"#)).is_err());
+    }
+
+    #[test]
+    fn depth_counts_what_is_outside_of_texts() {
+        for (json, deep) in [("{}", 1), (r#"[{"a":"[[[\\"}]"#, 2), (r#"["\"[["]"#, 1), ("[[],[[]]]", 3)] {
+            assert_eq!(depth(json), deep, "{json}");
+        }
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert_eq!(json_of("x", &nested(MAX_JSON_DEPTH), '['), Ok(()));
+        assert!(json_of("x", &nested(MAX_JSON_DEPTH + 1), '[').is_err());
     }
 
     #[test]

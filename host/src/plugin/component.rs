@@ -11,6 +11,10 @@ use super::error::LoadError;
 /// The contract versions that this host has a module for, for messages.
 pub(crate) const SUPPORTED: &str = "0.1";
 
+/// Most things that a plugin may import. Those of the contract and of WASI are
+/// some thirty.
+const MAX_IMPORTS: usize = 1_000;
+
 /// What is known of a component without running it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inspection {
@@ -82,6 +86,8 @@ pub(crate) fn inspect(source_name: &str, wasm: &[u8]) -> Result<Inspection, Load
     check_magic(source_name, wasm)?;
     let (imports, exports) = outer_names(source_name, wasm)?;
     let (roles, api_version) = roles_and_version(source_name, &exports)?;
+    // What nobody gets is named before it is counted, since that says more.
+    let count = imports.len();
     let imports = imports
         .into_iter()
         .map(|name| {
@@ -93,6 +99,10 @@ pub(crate) fn inspect(source_name: &str, wasm: &[u8]) -> Result<Inspection, Load
             Ok(Import { name, access })
         })
         .collect::<Result<_, LoadError>>()?;
+    if count > MAX_IMPORTS {
+        let source_name = source_name.to_owned();
+        return Err(LoadError::TooManyImports { source_name, count, limit: MAX_IMPORTS });
+    }
     let digest = Sha256::digest(wasm);
     Ok(Inspection { roles, api_version, imports, sha256: hex(&digest), size_bytes: wasm.len() as u64 })
 }

@@ -52,6 +52,11 @@ pub enum ErrorKind {
         /// What it wanted in all.
         wanted_elements: u64,
     },
+    /// It held more handles than it may.
+    TooManyHandles {
+        /// How many it may hold.
+        limit: usize,
+    },
     /// One call moved more data across the boundary than it may.
     TooMuchData {
         /// What it may move.
@@ -171,6 +176,9 @@ impl fmt::Display for ErrorKind {
             }
             Self::OutOfTable { limit_elements, wanted_elements } => {
                 write!(f, "wants a table of {wanted_elements} elements and may have {limit_elements}")
+            }
+            Self::TooManyHandles { limit } => {
+                write!(f, "holds more than {limit} handles (open files, rows, streams)")
             }
             Self::TooMuchData { limit_bytes } => {
                 write!(f, "moved more than {} in or out in one call", mebibytes(*limit_bytes))
@@ -313,6 +321,16 @@ pub enum LoadError {
         /// Why not, to be read after "which".
         reason: String,
     },
+    /// It imports more than anything useful could.
+    #[error("plugin {source_name} imports {count} things, more than {limit}")]
+    TooManyImports {
+        /// The file or built-in.
+        source_name: String,
+        /// How many.
+        count: usize,
+        /// How many it may.
+        limit: usize,
+    },
     /// Its exports or imports have other types than the contract's.
     #[error("plugin {source_name} does not fit plugin API {api}: {reason}")]
     Link {
@@ -391,6 +409,7 @@ impl LoadError {
             | Self::NoMeta { .. }
             | Self::NoRole { .. }
             | Self::UnknownImport { .. }
+            | Self::TooManyImports { .. }
             | Self::BuiltIn { .. }
             | Self::Link { .. } => Blame::Plugin,
             Self::Refused { .. } => Blame::Policy,

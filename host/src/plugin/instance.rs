@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustc_demangle::demangle;
-use wasmtime::component::{Instance, InstancePre};
+use wasmtime::component::{Instance, InstancePre, ResourceTableError};
 use wasmtime::{Engine, Store, Trap, UpdateDeadline, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
@@ -14,7 +14,7 @@ use super::engine::{TICK, Ticking, ticks};
 use super::error::{ErrorKind, PluginError};
 use super::limits::Hit;
 use super::network::NetworkCall;
-use super::sandbox::Sandbox;
+use super::sandbox::{MAX_HANDLES, Sandbox};
 use super::text;
 use crate::clock;
 
@@ -147,6 +147,9 @@ impl Live {
         }
         if let Some(exit) = error.downcast_ref::<I32Exit>() {
             return ErrorKind::Exited { code: exit.0 };
+        }
+        if let Some(ResourceTableError::Full) = error.downcast_ref() {
+            return ErrorKind::TooManyHandles { limit: MAX_HANDLES };
         }
         let code = match error.downcast_ref::<Trap>() {
             Some(Trap::Interrupt) => return ErrorKind::TimedOut { budget },

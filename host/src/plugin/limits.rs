@@ -127,6 +127,16 @@ impl Limiter {
         self.limits
     }
 
+    /// Notes that this much would be given to the instance at once. False if it
+    /// has no room for it, whatever it holds already.
+    pub(crate) fn has_room(&mut self, bytes: u64) -> bool {
+        let fits = bytes <= self.limits.memory_bytes;
+        if !fits {
+            self.hit = Some(Hit::Memory { wanted_bytes: bytes });
+        }
+        fits
+    }
+
     pub(crate) fn hit(&self) -> Option<Hit> {
         self.hit
     }

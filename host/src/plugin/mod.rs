@@ -36,6 +36,8 @@ mod text;
 mod v0_1;
 
 #[cfg(test)]
+pub(crate) mod fuzzing;
+#[cfg(test)]
 mod tests;
 
 pub use cache::CacheMode;

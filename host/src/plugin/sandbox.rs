@@ -30,6 +30,9 @@ use crate::clock;
 const OUTPUT_BYTES: usize = 8 * 1024;
 /// Messages after which a plugin's log is cut off.
 const MAX_LOG_MESSAGES: u32 = 1_000;
+/// Most handles that a plugin may hold: open files, rows, runs, streams. Open
+/// files are the host's, which needs its own for connections.
+pub(crate) const MAX_HANDLES: usize = 512;
 /// The wall clock of plugins stands at 2000-01-01 00:00:00 UTC.
 const WALL_CLOCK_UNIX_S: u64 = 946_684_800;
 /// How far the monotonic clock moves each time it is read.
@@ -101,9 +104,11 @@ impl Sandbox {
             wasi.preopened_dir(&mount.host_path, &mount.guest_path, FsPerms::ReadOnly)
                 .map_err(|error| (index, error.root_cause().to_string()))?;
         }
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(MAX_HANDLES);
         Ok(Self {
             wasi: wasi.build(),
-            table: ResourceTable::new(),
+            table,
             clock: VirtualClock::default(),
             limiter: Limiter::new(plan.limits),
             output,

@@ -23,12 +23,21 @@ struct Guest {
     describe: &'static str,
     /// Name of the plugin, put into the description.
     name: &'static str,
+    /// Schema of its offer.
+    schema: &'static str,
     /// Names under which the interfaces are exported.
     exports: &'static [&'static str],
 }
 
-const GUEST: Guest =
-    Guest { imports: "", with: "", core: "", describe: "i32.const 0", name: "acme", exports: &NAMES };
+const GUEST: Guest = Guest {
+    imports: "",
+    with: "",
+    core: "",
+    describe: "i32.const 0",
+    name: "acme",
+    schema: r#"{"type":"object"}"#,
+    exports: &NAMES,
+};
 
 /// Little-endian words as the text of a data segment.
 fn words(words: &[u32]) -> String {
@@ -42,7 +51,7 @@ fn escaped(text: &str) -> String {
 impl Guest {
     fn wasm(&self) -> Vec<u8> {
         // The description at 0, its one offer at 64, the texts from 256 on.
-        let texts = [self.name, "1.2.3", "Says hello", "hello", "Greets", "{\"type\":\"object\"}"];
+        let texts = [self.name, "1.2.3", "Says hello", "hello", "Greets", self.schema];
         let mut at = 256_u32;
         let mut data = String::new();
         let spans: Vec<(u32, u32)> = texts
@@ -68,44 +77,27 @@ impl Guest {
             })
             .collect();
         let Self { imports, with, core, describe, .. } = self;
-        let text = format!(
-            r#"(component
-              {imports}
-              (core module $core
-                {core}
-                (memory (export "memory") 1)
-                (func (export "realloc") (param i32 i32 i32 i32) (result i32) unreachable)
-                (func $describe_body (export "describe") (result i32) {describe})
-                (func (export "open"))
-                (func (export "self") (param i32))
-                {data})
-              (core instance $i (instantiate $core {with}))
-              (type $role (enum "dataset" "backend" "sla"))
-              (type $offer (record (field "role" $role) (field "name" string) (field "aliases" (list string))
-                (field "summary" string) (field "config-schema" string)))
-              (type $description (record (field "name" string) (field "version" string)
-                (field "summary" string) (field "offers" (list $offer))))
-              (type $source (resource (rep i32)))
-              (func $describe (result $description) (canon lift (core func $i "describe")
-                (memory (core memory $i "memory")) (realloc (core func $i "realloc"))))
-              (func $open (canon lift (core func $i "open")))
-              (func $next (param "self" (borrow $source)) (canon lift (core func $i "self")))
-              (instance $meta (export "role" (type $role)) (export "offer" (type $offer))
-                (export "description" (type $description)) (export "describe" (func $describe)))
-              (component $dataset_shim
-                (import "source" (type $source (sub resource)))
-                (import "open" (func $open))
-                (import "next" (func $next (param "self" (borrow $source))))
-                (export $named "source" (type $source))
-                (export "[static]source.open" (func $open))
-                (export "[method]source.next" (func $next) (func (param "self" (borrow $named))))
-                (export "[method]source.finish" (func $next) (func (param "self" (borrow $named)))))
-              (instance $dataset (instantiate $dataset_shim
-                (with "source" (type $source)) (with "open" (func $open)) (with "next" (func $next))))
-              {exports})"#
-        );
+        let parts = [
+            ("@IMPORTS@", *imports),
+            ("@WITH@", *with),
+            ("@CORE@", *core),
+            ("@DESCRIBE@", *describe),
+            ("@PAGES@", "1"),
+            ("@DATA@", &*data),
+            ("@EXPORTS@", &*exports),
+        ];
+        let template = include_str!("../../../tests/evil/wat/describer.wat");
+        // Each stands once outside of the comment at the top, which ends with the first line of the component.
+        let (_, template) = template.split_once("\n(component").expect("the template is a component");
+        let text =
+            parts.iter().fold(format!("(component{template}"), |text, (mark, part)| text.replace(mark, part));
         wat_bytes(&text)
     }
+}
+
+/// A plugin for fuzz targets: the body of its `describe`, and a schema.
+pub(super) fn describable(describe: &'static str, schema: &'static str) -> Vec<u8> {
+    Guest { describe, schema, ..GUEST }.wasm()
 }
 
 fn wat_bytes(text: &str) -> Vec<u8> {

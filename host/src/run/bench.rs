@@ -19,6 +19,9 @@ use crate::plugin::contract::{BackendArgs, RequestIn};
 use crate::plugin::{BackendClient, Identity, Plugins};
 use crate::wire::{Arrival, Framing, GeneralOptions, LaneReport, Target, TargetError, Wire, WireOptions};
 
+/// Faults after which the backend plugin reads no more responses of a phase.
+const MAX_FAULTS: u32 = 3;
+
 /// Everything that phases of a run share.
 pub struct Bench<'a> {
     plugins: &'a Plugins,
@@ -167,6 +170,11 @@ impl<'a> Bench<'a> {
             method,
             origin: self.origin.clone(),
             parse: |response| match &mut reading {
+                // Each fault may have taken all the time that a call has.
+                Some(client) if client.faults() >= MAX_FAULTS => Err(format!(
+                    "plugin `{}`, `backend.parse`: not called any more after {MAX_FAULTS} faults",
+                    client.identity().plugin
+                )),
                 Some(client) => client.parse(response).map_err(|e| e.to_string()),
                 None => Err("there is no plugin to read the response".to_owned()),
             },
@@ -186,7 +194,7 @@ impl<'a> Bench<'a> {
         let mut client = self.open_client()?;
         let written = client.build(vec![probe_input(test)])?.pop();
         let written = written.ok_or_else(|| Fault::plugin(anyhow!("the backend wrote no probe")))?;
-        let request = self.envelope.seal(None, written)?;
+        let request = self.envelope.outgoing(None, written)?;
         let (out, arrivals) = channel();
         let wire = start_wire(&self.target, &WireOptions { threads: 1, ..self.options.clone() }, out)?;
         let endpoint = self.envelope.endpoint.clone();

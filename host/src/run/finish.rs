@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::screen::Screen;
 use crate::cli::{Compat, ServePlan};
 use crate::clock;
-use crate::fault::{EXIT_OK, EXIT_TARGET, EXIT_THRESHOLD, Fault};
+use crate::fault::{EXIT_OK, EXIT_PLUGIN, EXIT_TARGET, EXIT_THRESHOLD, Fault};
 use crate::metrics::{
     ClientReport, ExtensionInput, Extensions, LatencyMetric, MetricOptions, PrefixCache, ProbeSummary,
     Series, ServerCounters, Summary, TokenHistograms,
@@ -19,7 +19,7 @@ use crate::plot;
 use crate::plugin::contract::{Skip, Verdict};
 use crate::plugin::services::RunView;
 use crate::plugin::{Criterion, Identity, Plugins};
-use crate::record::{RequestRecord, RunRecord, Task};
+use crate::record::{Failure, FailureClass, RequestRecord, RunRecord, Task};
 use crate::report::{self, ReportInput, ResultFile, ResultJson, RpsChange, RunSettings};
 use crate::sla::MeasuredRun;
 use crate::tokenizer::Tokenizer;
@@ -75,16 +75,23 @@ impl Finish<'_> {
     /// Computes, prints and writes everything; gives the exit code.
     ///
     /// # Errors
-    /// When a criterion fails, or a file cannot be written. The table is
-    /// printed before any file is touched.
+    /// When a file cannot be written, or, with everything printed and written,
+    /// when a criterion failed. The table is printed before any file is touched.
     pub fn report(mut self, mut run: RunRecord) -> Result<u8, Fault> {
         count_output(&mut run, self.tokenizer)?;
         let series = Series::from_run(&run);
         let histograms = TokenHistograms::from_run(&run);
         let view: Arc<dyn RunView> = Arc::new(MeasuredRun::new(&run, &series));
         let mut goodput = None;
+        // A criterion that fails must not cost a run that was measured: it is told at the end.
+        let mut fault = None;
         for (criterion, _) in &mut self.criteria {
-            goodput = criterion.good(&view)?.or(goodput);
+            match criterion.good(&view) {
+                Ok(good) => goodput = good.or(goodput),
+                Err(error) => {
+                    fault.get_or_insert(Fault::from(error));
+                }
+            }
         }
         let load = &self.plan.load;
         let requested_rps =
@@ -114,8 +121,8 @@ impl Finish<'_> {
             self.warn_of_hits(&run, cache);
         }
         let settings = self.settings();
+        let verdicts = self.judge(&run, &series, &summary, &mut fault);
         let mut sections = self.sections();
-        let verdicts = self.judge(&run, &series, &summary)?;
         if !verdicts.is_empty() {
             sections.insert("sla".to_owned(), Value::from_iter(verdicts.iter().map(verdict_json)));
         }
@@ -140,7 +147,10 @@ impl Finish<'_> {
         }
         self.tell(&verdicts);
         self.write(&input, &settings, &histograms)?;
-        Ok(self.exit_code(&run, &verdicts))
+        match fault {
+            Some(fault) => Err(fault),
+            None => Ok(self.exit_code(&run, &verdicts)),
+        }
     }
 
     fn selected(&self, task: Task) -> Vec<LatencyMetric> {
@@ -191,13 +201,15 @@ impl Finish<'_> {
         sections
     }
 
-    /// The verdicts of the criteria that were asked for by name.
+    /// The verdicts of the criteria that were asked for by name. `fault` is set by
+    /// the first that fails.
     fn judge(
         &mut self,
         run: &RunRecord,
         series: &Series,
         summary: &Summary,
-    ) -> Result<Vec<(String, Verdict)>, Fault> {
+        fault: &mut Option<Fault>,
+    ) -> Vec<(String, Verdict)> {
         let numbers = json!({
             "duration": summary.duration_s,
             "completed": summary.completed,
@@ -215,11 +227,15 @@ impl Finish<'_> {
         let mut verdicts = Vec::new();
         for (criterion, named) in &mut self.criteria {
             if *named {
-                let verdict = criterion.evaluate(std::slice::from_ref(&view))?;
-                verdicts.push((criterion.identity().offer.clone(), verdict));
+                match criterion.evaluate(std::slice::from_ref(&view)) {
+                    Ok(verdict) => verdicts.push((criterion.identity().offer.clone(), verdict)),
+                    Err(error) => {
+                        fault.get_or_insert(error.into());
+                    }
+                }
             }
         }
-        Ok(verdicts)
+        verdicts
     }
 
     /// What the criteria say.
@@ -254,7 +270,13 @@ impl Finish<'_> {
                 run.requests.len()
             ));
         }
-        if !run.requests.is_empty() && run.requests.iter().all(|request| !request.succeeded()) {
+        let by_plugin = |failure: &&Failure| failure.class == FailureClass::Plugin;
+        let mut failures =
+            run.requests.iter().filter_map(|request| request.failure.as_ref()).filter(by_plugin);
+        if let Some(first) = failures.next() {
+            let count = 1 + failures.count();
+            self.screen.warn(format!("{count} responses could not be read; the first: {}", first.message));
+        } else if !run.requests.is_empty() && run.requests.iter().all(|request| !request.succeeded()) {
             let first = run.requests.iter().find_map(|request| request.failure.as_ref());
             self.screen.warn(format!(
                 "all requests failed; the first: {}",
@@ -370,6 +392,11 @@ impl Finish<'_> {
     }
 
     fn exit_code(&self, run: &RunRecord, verdicts: &[(String, Verdict)]) -> u8 {
+        // What a plugin did not read is neither a success nor the server's fault.
+        let by_plugin = |failure: &Failure| failure.class == FailureClass::Plugin;
+        if run.requests.iter().any(|request| request.failure.as_ref().is_some_and(by_plugin)) {
+            return EXIT_PLUGIN;
+        }
         if verdicts.iter().any(|(_, verdict)| !verdict.pass) {
             return EXIT_THRESHOLD;
         }

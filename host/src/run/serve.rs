@@ -28,7 +28,7 @@ use crate::media::Store;
 use crate::metrics::ServerCounters;
 use crate::plugin::Plugins;
 use crate::plugin::contract::{BackendArgs, CriterionArgs, RequestIn, Role, Sample};
-use crate::record::{RequestRecord, RunRecord};
+use crate::record::{FailureClass, RequestRecord, RunRecord};
 use crate::report::RpsChange;
 use crate::schedule::Arrivals;
 use crate::tokenizer::{self, Tokenizer, Tokenizers};
@@ -342,6 +342,10 @@ pub(super) fn check_readiness(
             screen.line("Initial test run completed.");
             return Ok(());
         };
+        if failure.class == FailureClass::Plugin {
+            // Waiting does not mend a plugin.
+            return Err(Fault::plugin(anyhow!("{}", failure.message)));
+        }
         let now_ns = clock::now_ns();
         if now_ns >= deadline_ns {
             return Err(Fault::target(anyhow!(
@@ -349,7 +353,7 @@ pub(super) fn check_readiness(
                 failure.message
             )));
         }
-        if failure.class != crate::record::FailureClass::Connect {
+        if failure.class != FailureClass::Connect {
             screen.warn(format!("the endpoint is not ready yet: {}", failure.message));
         }
         let pause_ns = (deadline_ns - now_ns).min(5_000_000_000);

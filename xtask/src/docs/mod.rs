@@ -1,13 +1,15 @@
-//! Pages of `docs/reference` that are written from what the built-in plugins
-//! say of themselves, so that they cannot differ from what the plugins do.
+//! Pages of `docs/reference` that are made from something else, so that they
+//! cannot differ from it.
+//!
+//! - `page`, `endpoints`: datasets and backends, from what the built-in plugins
+//!   say of themselves;
+//! - `wit`: the contract, from `wit/v0.1`.
 
 mod endpoints;
 mod page;
+mod wit;
 
 use std::fs;
-#[cfg(test)]
-use std::path::Path;
-use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
@@ -18,23 +20,28 @@ use crate::workspace::Workspace;
 /// Where the pages lie in the checkout.
 const FOLDER: &str = "docs/reference";
 
-/// Writes the pages. Gives the paths.
+/// Writes all pages; with `check` it changes nothing, and a page that is not current is an error.
 ///
 /// # Errors
-/// A plugin has no description, a backend no endpoint, or a file cannot be written.
-pub fn write(workspace: &Workspace) -> Result<Vec<PathBuf>> {
-    pages(workspace.plugins())?
-        .into_iter()
-        .map(|(name, text)| {
-            let path = workspace.root().join(FOLDER).join(name);
-            fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-            Ok(path)
-        })
-        .collect()
+/// What a page is made from cannot be read, or a page cannot be written or is not current.
+pub fn write(workspace: &Workspace, check: bool) -> Result<()> {
+    let mut pages = of_plugins(workspace.plugins())?;
+    pages.push(("wit.md", wit::page(&workspace.root().join("wit/v0.1"))?));
+    for (name, page) in pages {
+        let path = workspace.root().join(FOLDER).join(name);
+        if fs::read_to_string(&path).is_ok_and(|old| old == page) {
+            continue;
+        }
+        if check {
+            bail!("{} is not current; run `cargo xtask docs`", path.display());
+        }
+        fs::write(&path, page).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
 }
 
-/// Names and texts of all pages.
-fn pages(plugins: &[String]) -> Result<Vec<(&'static str, String)>> {
+/// Names and texts of the pages about plugins.
+fn of_plugins(plugins: &[String]) -> Result<Vec<(&'static str, String)>> {
     let mut offers = Vec::new();
     for plugin in plugins {
         let Some(description) = describe(plugin) else { bail!("plugins/{plugin} has no description") };
@@ -69,26 +76,12 @@ fn template_schema(option: &Value) -> Result<String> {
     Ok(format!("{:#}\n", Value::Object(schema.clone())))
 }
 
-/// A page as it is in a checkout.
-#[cfg(test)]
-fn current(root: &Path, name: &str) -> String {
-    fs::read_to_string(root.join(FOLDER).join(name)).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_pages_are_current() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        let mut plugins: Vec<String> = fs::read_dir(root.join("plugins"))
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        plugins.sort_unstable();
-        for (name, text) in pages(&plugins).unwrap() {
-            assert!(current(root, name) == text, "{FOLDER}/{name} is out of date: run `cargo xtask docs`");
-        }
+        write(&Workspace::find().unwrap(), true).unwrap();
     }
 }

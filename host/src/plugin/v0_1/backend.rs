@@ -12,6 +12,10 @@ use crate::plugin::instance::Live;
 use crate::plugin::limits::CallTimes;
 use crate::plugin::opened::{BackendClient, Identity};
 use crate::plugin::services::Services;
+use crate::plugin::text;
+
+/// Longest account of a failed request that is kept.
+const MAX_FAILURE_BYTES: usize = 16 * 1024;
 
 pub(super) struct Client {
     indices: GuestIndices,
@@ -120,13 +124,14 @@ impl BackendClient for Client {
         const CALL: &str = "backend.parse";
         debug_assert_eq!(check::response(&response), Ok(()), "the host cuts responses into events");
         let budget = self.times().parse;
-        let events = response.ends.len();
+        let (events, body_bytes) = (response.ends.len(), response.body.len());
         let response: exported::Response = response.into();
         let result = self.revive().and_then(|Open { live, guest, client }| {
-            let parsed: Parsed = live
+            let mut parsed: Parsed = live
                 .call_fallible(CALL, budget, |store| guest.client().call_parse(store, *client, &response))?
                 .into();
-            check::parsed(&parsed, events).map_err(|rule| live.reject(CALL, rule))?;
+            check::parsed(&parsed, events, body_bytes).map_err(|rule| live.reject(CALL, rule))?;
+            parsed.error = parsed.error.map(|message| text::lines(&message, MAX_FAILURE_BYTES));
             Ok(parsed)
         });
         self.counted(result)
