@@ -164,7 +164,8 @@ fn type_of(schema: &Value) -> String {
             .map(type_of)
             .collect(),
     };
-    types.retain(|kind| kind != "null");
+    // A branch that is null leaves nothing.
+    types.retain(|kind| kind != "null" && !kind.is_empty());
     types.dedup();
     let words = types.iter().map(|kind| match kind.as_str() {
         "boolean" => "switch".to_owned(),
