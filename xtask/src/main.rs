@@ -61,8 +61,6 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Write the conversations of the demo again.
     DemoData,
-    /// Write the reference of datasets and backends again.
-    Docs,
     /// Build the plugins, then run all tests.
     Test {
         /// Arguments of `cargo test`.
