@@ -18,8 +18,8 @@ use crate::plugin::services::RunView;
 use crate::plugin::{ErrorKind, PluginError, Plugins};
 use crate::plugins;
 use crate::run::{self, Screen};
-use crate::tokenizer::synthetic::{MergeForm, Shape, tokenizer_json};
 use crate::tokenizer::{Hub, Mode, Tokenizer};
+use vbench_synthetic::{MergeForm, Shape, tokenizer_json};
 
 /// Backends that a dataset is tried with, in this order.
 const BACKENDS: [&str; 3] = ["openai", "openai-chat", "vllm-rerank"];

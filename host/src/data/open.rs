@@ -173,11 +173,11 @@ mod tests {
         symlink("sub/a.JSONL", dir.path().join("link.jsonl")).unwrap();
         let file = dir.path().join("sub/a.JSONL");
         assert_eq!(open(&file, None, Format::Auto, None).unwrap().count(), 2);
-        let mut table = open(dir.path(), Some("./sub/a.JSONL"), Format::Auto)
-            .or_else(|_| open(dir.path(), Some("sub/a.JSONL"), Format::Lines))
+        let mut table = open(dir.path(), Some("./sub/a.JSONL"), Format::Auto, None)
+            .or_else(|_| open(dir.path(), Some("sub/a.JSONL"), Format::Lines, None))
             .unwrap();
         assert_eq!(table.read(&[1], &[]).unwrap(), [r#""2\n""#]);
-        let table = open(dir.path(), Some("link.jsonl"), Format::Auto).unwrap();
+        let table = open(dir.path(), Some("link.jsonl"), Format::Auto, None).unwrap();
         let location = table.locate(1);
         assert_eq!(location.file, dir.path().join("link.jsonl").to_str().unwrap());
         assert_eq!(location.row, Some(2));

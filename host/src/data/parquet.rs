@@ -499,7 +499,7 @@ mod tests {
 
     #[test]
     fn binary_columns_are_refused_by_name_only() {
-        let mut table = open(source(&numbered(1), None)).unwrap();
+        let mut table = open(source(&numbered(1)), None).unwrap();
         assert_eq!(table.columns().unwrap(), ["id", "text", "raw"]);
         assert_eq!(
             table.read(&[0], &["raw".into()]).unwrap_err().to_string(),
@@ -512,7 +512,7 @@ mod tests {
 
     #[test]
     fn nested_values_of_reference_files() {
-        let mut table = open(source(&fixture("llava.parquet"), None)).unwrap();
+        let mut table = open(source(&fixture("llava.parquet")), None).unwrap();
         let columns = table.columns().unwrap();
         assert!(columns.contains(&"conversations".to_owned()), "{columns:?}");
         let rows = table.read(&[0], &["conversations".into()]).unwrap();

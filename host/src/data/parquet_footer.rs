@@ -242,7 +242,7 @@ mod tests {
             let file = nested(groups);
             let depth = schema_depth(&mut Compact { rest: footer(&file) });
             assert_eq!(depth, Some(groups));
-            let opened = super::super::parquet::open(source(&file)).map(|_| ());
+            let opened = super::super::parquet::open(source(&file), None).map(|_| ());
             assert_eq!(opened.is_ok(), groups <= MAX_SCHEMA_DEPTH, "{opened:?}");
         }
         // conversations: list of structs, so root, list, element.
@@ -267,7 +267,7 @@ mod tests {
         file.extend(metadata);
         file.extend(length.to_le_bytes());
         file.extend(b"PAR1");
-        let error = super::super::parquet::open(source(&file)).map(|_| ()).unwrap_err();
+        let error = super::super::parquet::open(source(&file), None).map(|_| ()).unwrap_err();
         assert_eq!(error.to_string(), "`file`: nested more than 100 levels deep");
     }
 

@@ -221,7 +221,7 @@ mod tests {
             method: "POST".into(),
             path: "/v1/completions".into(),
             headers: headers.iter().map(|&(name, value)| (name.into(), value.into())).collect(),
-            body: Bytes::from(body.to_owned()),
+            body: Bytes::from(body.to_owned()).into(),
         }
     }
 

@@ -65,6 +65,7 @@ mod tests {
             name: "d".into(),
             plugin: "d".into(),
             config,
+            flags: Default::default(),
             grants: Vec::new(),
             media_folders: Vec::new(),
         };

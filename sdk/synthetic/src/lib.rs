@@ -1,5 +1,5 @@
-//! Tokenizers made from a seed: as large as those of real models, so that a
-//! benchmark of the tokenizer needs no download. For tests and benchmarks only.
+//! Tokenizers made from a seed, as large as those of real models if need be, so
+//! that trying a plugin, a test or a benchmark needs no download.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
