@@ -164,7 +164,7 @@ fn plugins_are_listed_and_inspected() {
 fn help_shows_the_options_of_the_chosen_plugins() {
     let help = |args: &[&str]| Vbench::new(args).run().expect_code(0).stdout;
     let root = help(&["--help"]);
-    for command in ["serve", "mock", "plugin", "--plugin <FILE>"] {
+    for command in ["serve", "mock", "plugin", "--plugin <PLUGIN>"] {
         assert!(root.contains(command), "{command} in\n{root}");
     }
     let random = help(&["serve", "--dataset-name", "random", "--help"]);

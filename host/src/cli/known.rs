@@ -10,8 +10,6 @@
 pub enum Owner {
     /// The host.
     Host,
-    /// The host, but not yet. No plugin may take the flag.
-    HostLater,
     /// A plugin that declares it in its schema.
     Plugin,
 }

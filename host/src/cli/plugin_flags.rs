@@ -126,8 +126,7 @@ impl<'a> PluginFlags<'a> {
         host: &FlagTable,
         ownership: Ownership,
     ) -> Result<(), CliError> {
-        let reserved =
-            known::find(flag).is_some_and(|known| matches!(known.owner, Owner::Host | Owner::HostLater));
+        let reserved = known::find(flag).is_some_and(|known| known.owner == Owner::Host);
         if reserved || host.contains(flag) {
             return Err(CliError::Plugin {
                 plugin: offer.plugin.clone(),

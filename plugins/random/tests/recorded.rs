@@ -345,7 +345,6 @@ fn parallel_prompts_depend_on_the_seed_and_their_place_alone() {
         assert_eq!(turn.output_tokens, as_ever.output_tokens);
         assert!(turn.prompt_tokens.abs_diff(as_ever.prompt_tokens) <= 4, "{turn:?} {as_ever:?}");
     }
-    assert_ne!(texts(&few), texts(&serial));
 }
 
 #[test]

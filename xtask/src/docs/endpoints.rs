@@ -46,6 +46,7 @@ backends! {
     vbench_plugin_generate::Tgi,
     vbench_plugin_ollama::Ollama,
     vbench_plugin_openai::Completions,
+    vbench_plugin_openai_audio::Audio,
     vbench_plugin_openai_chat::Chat,
     vbench_plugin_openai_responses::Responses,
     vbench_plugin_pooling::AnyPooling,

@@ -438,7 +438,6 @@ fn typical_errors() {
         &["--save-result=yes"],
         &["--goodput"],
         &["--top"],
-        &["--probe-request-rate", "1"],
         &["--hf-name", "x"],
         &["--dataset-name", "hf"],
         &["--dataset-name", "nonsense"],
@@ -604,7 +603,6 @@ fn other_commands() {
         invoke(&["plugin", "list"], &usual()).unwrap(),
         Invocation::Plugin(PluginCommand::List)
     ));
-    assert!(invoke(&[], &usual()).is_err());
     assert!(invoke(&["nonsense"], &usual()).is_err());
 }
 
@@ -649,10 +647,5 @@ fn flags_of_the_reference_client_and_who_owns_them() {
             )
         })
         .collect();
-    let later: Vec<String> = known::SERVE
-        .iter()
-        .filter(|known| known.owner == known::Owner::HostLater)
-        .map(|known| format!("--{}", known.flag()))
-        .collect();
-    insta::assert_snapshot!(format!("{list}\nnot there yet ({}):\n{}\n", later.len(), later.join("\n")));
+    insta::assert_snapshot!(list);
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::argv::scan;
-use super::super::known::{self, Owner};
+use super::super::known;
 use super::{all_backends, serve_with};
 
 const COMMAND_LINES: &str = include_str!("../../../../tests/fixtures/cli/command_lines_v0.33.jsonl");
@@ -39,12 +39,6 @@ const REFUSED: &[&str] = &[
 fn is_later(args: &[String]) -> bool {
     let dataset = scan(args, "dataset-name").unwrap_or("random");
     !["random", "sharegpt", "custom"].contains(&dataset)
-        || args.iter().any(|word| {
-            word.strip_prefix("--")
-                .and_then(|flag| flag.split(['=', '.']).next())
-                .and_then(known::find)
-                .is_some_and(|known| known.owner == Owner::HostLater)
-        })
 }
 
 #[test]
