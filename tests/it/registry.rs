@@ -109,9 +109,11 @@ impl Registry {
             .stderr(Stdio::null())
             .spawn()
             .expect("it starts");
+        // Whoever drops it ends the process.
+        let registry = Self { child, _dir: dir, access, address };
         for _ in 0..500 {
-            if TcpStream::connect(&address).is_ok() {
-                return Some(Self { child, _dir: dir, access, address });
+            if TcpStream::connect(&registry.address).is_ok() {
+                return Some(registry);
             }
             thread::sleep(Duration::from_millis(20));
         }
@@ -148,7 +150,7 @@ impl Registry {
     fn push_artifact(&self, repository: &str, tag: &str, layer: ImageLayer, config: Config) -> Pushed {
         vbench::wire::tls::install_crypto_provider();
         let reference = Reference::with_tag(self.address.clone(), repository.to_owned(), tag.to_owned());
-        let manifest = OciImageManifest::build(&[layer.clone()], &config, None);
+        let manifest = OciImageManifest::build(std::slice::from_ref(&layer), &config, None);
         let digest = block_on(async {
             let client = self.client();
             client

@@ -1,6 +1,5 @@
 //! An extraction plan made ready to run over events.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use serde_json::Value;
@@ -239,8 +238,7 @@ impl ReadyPlan {
 
 /// Where a text stands in the payload that it was borrowed from; none if it is
 /// empty or had to be unescaped.
-fn place_in(payload: &[u8], text: &Cow<'_, str>) -> Option<Range<usize>> {
-    let Cow::Borrowed(text) = text else { return None };
+fn place_in(payload: &[u8], text: &str) -> Option<Range<usize>> {
     let start = (text.as_ptr() as usize).checked_sub(payload.as_ptr() as usize)?;
     let range = start..start + text.len();
     (!range.is_empty() && payload.get(range.clone()) == Some(text.as_bytes())).then_some(range)

@@ -78,16 +78,54 @@ struct Kept {
     names: Vec<(u32, String)>,
 }
 
-/// A response that is being read.
-#[derive(Debug)]
-pub struct Reading {
-    cutter: Cutter,
+/// What the events of a response have said.
+#[derive(Debug, Default)]
+struct Taken {
     gathered: Gathered,
     likeness: Likeness,
     token_events: Vec<TokenEvent>,
     kept: Kept,
     first_event_ns: u64,
     failure: Option<Failure>,
+}
+
+impl Taken {
+    fn take(&mut self, event: Event<'_>, method: &Method) {
+        if self.first_event_ns == 0 {
+            self.first_event_ns = event.at_ns;
+        }
+        match method {
+            Method::Plugin => {
+                if let Some(name) = event.name {
+                    self.kept.names.push((self.kept.ends.len() as u32, name.to_owned()));
+                }
+                self.kept.body.extend_from_slice(event.payload);
+                self.kept.ends.push(self.kept.body.len() as u32);
+                self.kept.at_ns.push(event.at_ns);
+            }
+            // What comes after a failure is not part of an answer.
+            Method::Plan(_) if self.failure.is_some() => {}
+            Method::Plan(plan) => match plan.read(event.payload, &mut self.gathered, &mut self.likeness) {
+                EventKind::Token(kind) => {
+                    self.token_events.push(TokenEvent { at_ns: event.at_ns, kind, tokens: 0 });
+                }
+                EventKind::Other => {}
+                EventKind::Error(message) => {
+                    self.failure = Some(Failure { class: FailureClass::Stream, message })
+                }
+                EventKind::Malformed(message) => {
+                    self.failure = Some(Failure { class: FailureClass::Protocol, message });
+                }
+            },
+        }
+    }
+}
+
+/// A response that is being read.
+#[derive(Debug)]
+pub struct Reading {
+    cutter: Cutter,
+    taken: Taken,
     /// The beginning of the body, for messages.
     beginning: Vec<u8>,
 }
@@ -99,16 +137,7 @@ impl Reading {
             Cutting::Standard(framing) => Cutter::Standard(Framer::new(framing)),
             Cutting::Reference(dialect) => Cutter::Reference(ReferenceSse::new(dialect)),
         };
-        Self {
-            cutter,
-            gathered: Gathered::default(),
-            likeness: Likeness::default(),
-            token_events: Vec::new(),
-            kept: Kept::default(),
-            first_event_ns: 0,
-            failure: None,
-            beginning: Vec::new(),
-        }
+        Self { cutter, taken: Taken::default(), beginning: Vec::new() }
     }
 
     /// Reads the next stretch of the body.
@@ -121,11 +150,8 @@ impl Reading {
         if status != 200 {
             return;
         }
-        let Self { cutter, gathered, likeness, token_events, kept, first_event_ns, failure, .. } = self;
-        let mut emit = |event: Event<'_>| {
-            take_event(event, method, gathered, likeness, token_events, kept, first_event_ns, failure);
-        };
-        cutter.push(capture, &mut emit);
+        let Self { cutter, taken, .. } = self;
+        cutter.push(capture, &mut |event| taken.take(event, method));
     }
 
     /// The response has ended: reads the rest and makes the record. `parse`
@@ -162,45 +188,42 @@ impl Reading {
             return record;
         }
         if ending.failure.is_none() {
-            let Self { cutter, gathered, likeness, token_events, kept, first_event_ns, failure, .. } =
-                &mut self;
-            let mut emit = |event: Event<'_>| {
-                take_event(event, method, gathered, likeness, token_events, kept, first_event_ns, failure);
-            };
-            cutter.finish(&mut emit);
+            let Self { cutter, taken, .. } = &mut self;
+            cutter.finish(&mut |event| taken.take(event, method));
         }
-        record.stamps.first_event_ns = self.first_event_ns;
+        record.stamps.first_event_ns = self.taken.first_event_ns;
         let content_type =
             ending.head.as_ref().and_then(|head| head.header("content-type")).map(str::to_owned);
         let ended_well = ending.failure.is_none();
         match method {
             Method::Plan(plan) => {
-                if self.failure.is_none() && ending.failure.is_none() {
-                    self.failure = plan.incomplete(&self.gathered, self.token_events.len()).map(|message| {
-                        Failure { class: FailureClass::Incomplete, message: message.to_owned() }
-                    });
+                if self.taken.failure.is_none() && ending.failure.is_none() {
+                    self.taken.failure =
+                        plan.incomplete(&self.taken.gathered, self.taken.token_events.len()).map(|message| {
+                            Failure { class: FailureClass::Incomplete, message: message.to_owned() }
+                        });
                 }
             }
             Method::Plugin => record.extra = self.parse(ending.head, ending.failure.is_some(), parse),
         }
-        if let (Some(origin), Some(failure)) = (origin.filter(|_| ended_well), &mut self.failure)
-            && self.token_events.is_empty()
+        if let (Some(origin), Some(failure)) = (origin.filter(|_| ended_well), &mut self.taken.failure)
+            && self.taken.token_events.is_empty()
         {
             let seen = Seen {
                 content_type: content_type.as_deref(),
-                strange: self.first_event_ns != 0 && self.gathered.is_empty(),
+                strange: self.taken.first_event_ns != 0 && self.taken.gathered.is_empty(),
                 beginning: &self.beginning,
             };
             origin.explain(failure, &seen);
         }
-        record.token_events = self.token_events;
-        record.text = self.gathered.text;
-        record.usage = self.gathered.usage;
+        record.token_events = self.taken.token_events;
+        record.text = self.taken.gathered.text;
+        record.usage = self.taken.gathered.usage;
         record.prompt_tokens = record.usage.prompt_tokens.unwrap_or(record.prompt_tokens);
-        record.finish_reason = self.gathered.finish_reason;
-        record.server_queue_s = self.gathered.server_queue_ms.map(|ms| ms / 1000.0);
-        record.server_ttft_s = self.gathered.server_ttft_ms.map(|ms| ms / 1000.0);
-        record.failure = ending.failure.or(self.failure);
+        record.finish_reason = self.taken.gathered.finish_reason;
+        record.server_queue_s = self.taken.gathered.server_queue_ms.map(|ms| ms / 1000.0);
+        record.server_ttft_s = self.taken.gathered.server_ttft_ms.map(|ms| ms / 1000.0);
+        record.failure = ending.failure.or(self.taken.failure);
         record
     }
 
@@ -213,7 +236,7 @@ impl Reading {
         parse: impl FnOnce(Response) -> Result<Parsed, String>,
     ) -> Option<String> {
         let head = head?;
-        let kept = std::mem::take(&mut self.kept);
+        let kept = std::mem::take(&mut self.taken.kept);
         let response = Response {
             status: head.status,
             headers: head.headers.into_iter().map(|(name, value)| Header { name, value }).collect(),
@@ -224,11 +247,11 @@ impl Reading {
         let parsed = match parse(response) {
             Ok(parsed) => parsed,
             Err(message) => {
-                self.failure = Some(Failure { class: FailureClass::Plugin, message });
+                self.taken.failure = Some(Failure { class: FailureClass::Plugin, message });
                 return None;
             }
         };
-        self.token_events = parsed
+        self.taken.token_events = parsed
             .tokens
             .iter()
             .filter_map(|token| {
@@ -236,7 +259,7 @@ impl Reading {
                 Some(TokenEvent { at_ns, kind: token.kind, tokens: token.tokens })
             })
             .collect();
-        self.gathered = Gathered {
+        self.taken.gathered = Gathered {
             text: parsed.text,
             usage: parsed.usage.unwrap_or_default(),
             finish_reason: parsed.finish_reason,
@@ -245,46 +268,9 @@ impl Reading {
             terminal: true,
         };
         if !failed_below {
-            self.failure = parsed.error.map(|message| Failure { class: FailureClass::Stream, message });
+            self.taken.failure = parsed.error.map(|message| Failure { class: FailureClass::Stream, message });
         }
         parsed.extra
-    }
-}
-
-fn take_event(
-    event: Event<'_>,
-    method: &Method,
-    gathered: &mut Gathered,
-    likeness: &mut Likeness,
-    token_events: &mut Vec<TokenEvent>,
-    kept: &mut Kept,
-    first_event_ns: &mut u64,
-    failure: &mut Option<Failure>,
-) {
-    if *first_event_ns == 0 {
-        *first_event_ns = event.at_ns;
-    }
-    match method {
-        Method::Plugin => {
-            if let Some(name) = event.name {
-                kept.names.push((kept.ends.len() as u32, name.to_owned()));
-            }
-            kept.body.extend_from_slice(event.payload);
-            kept.ends.push(kept.body.len() as u32);
-            kept.at_ns.push(event.at_ns);
-        }
-        // What comes after a failure is not part of an answer.
-        Method::Plan(_) if failure.is_some() => {}
-        Method::Plan(plan) => match plan.read(event.payload, gathered, likeness) {
-            EventKind::Token(kind) => {
-                token_events.push(TokenEvent { at_ns: event.at_ns, kind, tokens: 0 });
-            }
-            EventKind::Other => {}
-            EventKind::Error(message) => *failure = Some(Failure { class: FailureClass::Stream, message }),
-            EventKind::Malformed(message) => {
-                *failure = Some(Failure { class: FailureClass::Protocol, message });
-            }
-        },
     }
 }
 

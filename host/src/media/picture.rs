@@ -43,10 +43,12 @@ fn is_png(bytes: &[u8]) -> bool {
     bytes.starts_with(b"\x89PNG")
 }
 
-/// A PNG whose head has been read, with its width and height. Its decoder is
-/// another one than that of the other formats: the one that comes with those
+/// Another decoder than that of the other formats: the one that comes with those
 /// would change what wasmtime is built with.
-fn png(bytes: &[u8]) -> Result<(PngDecoder<ZCursor<&[u8]>>, u32, u32), Problem> {
+type Png<'a> = PngDecoder<ZCursor<&'a [u8]>>;
+
+/// A PNG whose head has been read, with its width and height.
+fn png(bytes: &[u8]) -> Result<(Png<'_>, u32, u32), Problem> {
     let options = DecoderOptions::default()
         .set_max_width(MAX_PNG_SIDE)
         .set_max_height(MAX_PNG_SIDE)

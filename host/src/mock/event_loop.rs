@@ -19,7 +19,7 @@ use super::body::GenerationRequest;
 use super::config::{FailureKind, MockConfig, MockError};
 use super::connection::{Connection, Gone};
 use super::delay::SplitMix64;
-use super::generation::{Ending, Generation, INJECTED, Phase};
+use super::generation::{Course, Ending, Generation, INJECTED, Phase};
 use super::http::Head;
 use super::lateness::{Durations, Spread};
 use super::log::{LogSink, Outcome, RequestLog};
@@ -449,7 +449,8 @@ impl EventLoop {
             reasoning: self.config.reasoning_tokens.into(),
             tool_call: self.config.tool_call_tokens.into(),
         };
-        let generation = Generation::new(place, request, answer, chunk_tokens, parts, random, failure, log);
+        let generation =
+            Generation::new(place, request, answer, Course { chunk_tokens, parts, failure }, random, log);
         generation.early_head(&mut connection.out.bytes);
         connection.generation = Some(generation);
         self.batch.push(place);

@@ -66,18 +66,28 @@ pub(super) struct Generation {
     ending: Option<Ending>,
 }
 
+/// How an answer is to go.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Course {
+    /// Tokens an event.
+    pub(super) chunk_tokens: u64,
+    /// What its tokens are part of.
+    pub(super) parts: Parts,
+    /// How it is to fail, if it is.
+    pub(super) failure: Option<FailureKind>,
+}
+
 impl Generation {
     /// An answer of `log.output_tokens` tokens that waits for its place.
     pub(super) fn new(
         place: Waiting,
         request: GenerationRequest,
         answer: Answer,
-        chunk_tokens: u64,
-        parts: Parts,
+        course: Course,
         random: SplitMix64,
-        failure: Option<FailureKind>,
         log: RequestLog,
     ) -> Self {
+        let Course { chunk_tokens, parts, failure } = course;
         let events = log.output_tokens.div_ceil(chunk_tokens);
         let steps = match failure {
             _ if !request.stream => 1,

@@ -154,7 +154,8 @@ fn filters_and_bins_decide_what_is_drawn() {
 #[test]
 fn unknown_keys_are_named_with_their_option() {
     let dir = experiment();
-    let change: [(&str, fn(&mut PlotPlan)); 6] = [
+    type Change = (&'static str, fn(&mut PlotPlan));
+    let change: [Change; 6] = [
         ("--fig-by: cannot find metric `zzz`", |plan| plan.fig_by = names("zzz")),
         ("--row-by: cannot find metric `zzz`", |plan| plan.selection.row_by = names("zzz")),
         ("--curve-by: cannot find `zzz`", |plan| plan.selection.curve_by = names("zzz")),

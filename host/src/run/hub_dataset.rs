@@ -89,7 +89,7 @@ mod tests {
         std::fs::create_dir_all(folder.join("snapshots/abc")).unwrap();
         let cached = |config| found(config, cache.path()).grants;
         let grant = PathGrant { config_key: "folder".into(), path: folder.clone() };
-        assert_eq!(cached(json!({"path": "org/data"})), [grant.clone()]);
+        assert_eq!(cached(json!({"path": "org/data"})), std::slice::from_ref(&grant));
         assert_eq!(cached(json!({"path": "here", "name": "org/data"})), [grant]);
         let filled = found(json!({"path": "org/data"}), cache.path());
         assert_eq!(filled.config["folder"], folder.to_str().unwrap());

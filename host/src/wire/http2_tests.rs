@@ -40,10 +40,11 @@ fn server(tls: bool, seen: &Seen) -> u16 {
                 let (seen, acceptor) = (Arc::clone(&seen), acceptor.clone());
                 tokio::spawn(async move {
                     match acceptor {
-                        Some(acceptor) => match acceptor.accept(socket).await {
-                            Ok(stream) => answer(stream, seen).await,
-                            Err(_) => return,
-                        },
+                        Some(acceptor) => {
+                            if let Ok(stream) = acceptor.accept(socket).await {
+                                answer(stream, seen).await;
+                            }
+                        }
                         None => answer(socket, seen).await,
                     }
                 });

@@ -84,7 +84,7 @@ pub struct PrefixRepetition {
 /// Where tokens come from.
 enum Source {
     /// One stream, and what it gave for each prompt.
-    Serial(NumpyRandomState, Vec<Vec<u32>>),
+    Serial(Box<NumpyRandomState>, Vec<Vec<u32>>),
     /// A stream for each prompt.
     Parallel(Substreams),
 }
@@ -116,7 +116,7 @@ impl Dataset for PrefixRepetition {
         let (prefix_len, suffix_len) = (config.prefix_len as usize, config.suffix_len as usize);
         let source = match config.sampling {
             Sampling::Serial => {
-                Source::Serial(NumpyRandomState::new(rules::numpy_seed(cx.seed)?), Vec::new())
+                Source::Serial(Box::new(NumpyRandomState::new(rules::numpy_seed(cx.seed)?)), Vec::new())
             }
             Sampling::Parallel => Source::Parallel(Substreams::new(cx.seed)),
         };
@@ -197,8 +197,8 @@ impl PrefixRepetition {
     fn make_prefix(&mut self, number: usize, length: usize) -> Result<Vec<u32>> {
         match &mut self.source {
             Source::Serial(numpy, _) => {
-                let ids = drawn(numpy, 0, self.vocab_size, length)?;
-                let fitted = self.fitter.fit_one(ids, length, numpy)?;
+                let ids = drawn(numpy.as_mut(), 0, self.vocab_size, length)?;
+                let fitted = self.fitter.fit_one(ids, length, numpy.as_mut())?;
                 self.mismatch = self.mismatch.saturating_add(fitted.mismatch());
                 Ok(fitted.ids)
             }
@@ -216,8 +216,8 @@ impl PrefixRepetition {
     /// made in its turn.
     fn make_suffix(&mut self) -> Result<()> {
         let Source::Serial(numpy, suffixes) = &mut self.source else { return Ok(()) };
-        let ids = drawn(numpy, 0, self.vocab_size, self.suffix_len)?;
-        let fitted = self.fitter.fit_one(ids, self.suffix_len, numpy)?;
+        let ids = drawn(numpy.as_mut(), 0, self.vocab_size, self.suffix_len)?;
+        let fitted = self.fitter.fit_one(ids, self.suffix_len, numpy.as_mut())?;
         self.mismatch = self.mismatch.saturating_add(fitted.mismatch());
         suffixes.push(fitted.ids);
         Ok(())

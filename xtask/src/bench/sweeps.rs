@@ -48,34 +48,32 @@ pub fn search(setting: &Setting) -> Result<Vec<Value>> {
     let mut rows = Vec::new();
     for (variable, limit) in loads {
         for (name, criterion) in CRITERIA {
-            let mut found = Vec::new();
+            let (mut auto, mut bisect) = (Vec::new(), Vec::new());
             for seed in 0..setting.runs {
-                let auto = one_search(setting, variable, criterion, name, "auto", seed)?;
-                let bisect = one_search(setting, variable, criterion, name, "bisect", seed)?;
-                found.push((auto, bisect));
+                auto.push(one_search(setting, variable, criterion, name, "auto", seed)?);
+                bisect.push(one_search(setting, variable, criterion, name, "bisect", seed)?);
             }
-            let error = |(load, _): (f64, u64)| 100.0 * (load - limit).abs() / limit;
-            let worst = |pick: &dyn Fn(&(Found, Found)) -> Found| {
-                found.iter().map(|both| error(pick(both))).fold(0.0, f64::max)
+            let worst = |found: &[Found]| {
+                found.iter().map(|(load, _)| 100.0 * (load - limit).abs() / limit).fold(0.0, f64::max)
             };
-            let mean_runs = |pick: &dyn Fn(&(Found, Found)) -> Found| {
-                found.iter().map(|both| pick(both).1 as f64).sum::<f64>() / found.len() as f64
+            let mean_runs = |found: &[Found]| {
+                found.iter().map(|&(_, runs)| runs as f64).sum::<f64>() / found.len() as f64
             };
-            let (auto, bisect): (&dyn Fn(&(Found, Found)) -> Found, &dyn Fn(&(Found, Found)) -> Found) =
-                (&|both| both.0, &|both| both.1);
+            let json = |found: &[Found]| {
+                found.iter().map(|(load, runs)| json!({"load": load, "runs": runs})).collect::<Value>()
+            };
             rows.push(vec![
                 variable.to_owned(),
                 name.to_owned(),
                 format!("{limit:.0}"),
-                format!("{:.1}", worst(auto)),
-                format!("{:.1}", mean_runs(auto)),
-                format!("{:.1}", worst(bisect)),
-                format!("{:.1}", mean_runs(bisect)),
+                format!("{:.1}", worst(&auto)),
+                format!("{:.1}", mean_runs(&auto)),
+                format!("{:.1}", worst(&bisect)),
+                format!("{:.1}", mean_runs(&bisect)),
             ]);
             figures.push(json!({
                 "variable": variable, "criterion": name, "limit": limit, "limit_ms": LIMIT_MS,
-                "auto": found.iter().map(|both| json!({"load": both.0.0, "runs": both.0.1})).collect::<Value>(),
-                "bisect": found.iter().map(|both| json!({"load": both.1.0, "runs": both.1.1})).collect::<Value>(),
+                "auto": json(&auto), "bisect": json(&bisect),
             }));
         }
     }
