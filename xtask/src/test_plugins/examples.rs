@@ -65,6 +65,9 @@ pub fn javascript(workspace: &Workspace) -> Example {
     let example = sdk.join("examples/questions");
     // A copy, so that nothing is installed into the checkout.
     let project = workspace.build_dir().join("sdk-tools/javascript");
+    // From nothing: npm loses packages when it puts the SDK in place of itself.
+    let mut clear = Command::new("rm");
+    clear.arg("-rf").arg(&project);
     let mut make = Command::new("mkdir");
     make.arg("-p").arg(&project);
     let mut copy = Command::new("cp");
@@ -87,7 +90,7 @@ pub fn javascript(workspace: &Workspace) -> Example {
     Example {
         name: "javascript-example",
         sources: vec![sdk.join("src"), sdk.join("wit"), example],
-        install: vec![make, copy, install],
+        install: vec![clear, make, copy, install],
         build,
     }
 }
