@@ -187,7 +187,12 @@ impl Finish<'_> {
         let mut sections = Map::new();
         sections.insert("version".to_owned(), json!(env!("CARGO_PKG_VERSION")));
         sections.insert("compat".to_owned(), json!(self.plan.compat.name()));
-        sections.insert("args".to_owned(), Value::Object(self.plan.namespace.export(self.ignore_eos)));
+        let mut args = self.plan.namespace.export(self.ignore_eos);
+        // Where the requests went, in whichever way that was said.
+        args.shift_remove("host");
+        args.shift_remove("port");
+        args.insert("base_url".to_owned(), json!(self.plan.target.base_url));
+        sections.insert("args".to_owned(), Value::Object(args));
         let identities = self.identities.iter().chain(self.criteria.iter().map(|(c, _)| c.identity()));
         sections.insert("plugins".to_owned(), identities.map(|identity| json!(identity)).collect());
         let costs = self.plugins.costs().into_iter().map(|(name, costs)| (name, json!(costs)));
