@@ -8,7 +8,7 @@ use anyhow::anyhow;
 use super::prepare::{Envelope, request_of};
 use super::sampling::sample;
 use super::screen::Screen;
-use super::serve::{api_key, backend_args, dataset_says, forces_ignore_eos, load_tokenizer};
+use super::serve::{authorization, backend_args, dataset_says, forces_ignore_eos, load_tokenizer};
 use super::workload::{Workload, to_token_ids};
 use crate::cli::ServePlan;
 use crate::fault::{EXIT_OK, Fault};
@@ -56,7 +56,7 @@ pub fn dry_run(
         .map_err(|error| error.naming_flag(|key| plan.backend.flags.get(key)))?;
     let envelope = Envelope {
         endpoint: client.endpoint()?,
-        authorization: api_key().map(|key| format!("Bearer {key}")),
+        authorization: authorization(),
         user_headers: plan.target.headers.clone(),
         media: Arc::new(Store::new()),
     };

@@ -15,7 +15,7 @@ use vbench_random::NumpyRandomState;
 
 use super::bench::Bench;
 use super::screen::Screen;
-use super::serve::{Model, api_key, backend_args, check_readiness, control};
+use super::serve::{backend_args, check_readiness, reach};
 use super::{batch, limits};
 use crate::cli::{LatencyOptions, ServePlan};
 use crate::clock;
@@ -54,9 +54,7 @@ pub fn latency(
     for warning in &plan.warnings {
         screen.warn(warning);
     }
-    let authorization = api_key().map(|key| format!("Bearer {key}"));
-    let control = control(plan, authorization.as_deref())?;
-    let model = Model::find(plan, &control, screen)?;
+    let (authorization, control, model) = reach(plan, screen)?;
     limits::make_room(u64::from(options.batch_size), true, screen)?;
     let media = Arc::new(Store::new());
     let backend_args = backend_args(plan, true);

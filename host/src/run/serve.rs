@@ -60,9 +60,7 @@ pub fn serve(
         screen.warn(warning);
     }
     check_places(plan)?;
-    let authorization = api_key().map(|key| format!("Bearer {key}"));
-    let control = control(plan, authorization.as_deref())?;
-    let model = Model::find(plan, &control, screen)?;
+    let (authorization, control, model) = reach(plan, screen)?;
 
     // The largest file of a start-up is read while the plugins are.
     let tokenizer_name = plan.tokenizer.name.clone().unwrap_or_else(|| model.id.clone());
@@ -211,11 +209,24 @@ impl Model {
     }
 }
 
-pub(super) fn api_key() -> Option<String> {
+fn api_key() -> Option<String> {
     std::env::var("OPENAI_API_KEY").ok().filter(|key| !key.is_empty())
 }
 
-pub(super) fn control(plan: &ServePlan, authorization: Option<&str>) -> Result<Control, Fault> {
+/// The credentials' header, the way to the server beside the run, and the model.
+pub(super) fn reach(plan: &ServePlan, screen: &Screen) -> Result<(Option<String>, Control, Model), Fault> {
+    let authorization = authorization();
+    let control = control(plan, authorization.as_deref())?;
+    let model = Model::find(plan, &control, screen)?;
+    Ok((authorization, control, model))
+}
+
+/// The credentials' header, where the environment has a key.
+pub(super) fn authorization() -> Option<String> {
+    api_key().map(|key| format!("Bearer {key}"))
+}
+
+fn control(plan: &ServePlan, authorization: Option<&str>) -> Result<Control, Fault> {
     let mut headers = plan.target.headers.clone();
     let given = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
     if let Some(authorization) = authorization.filter(|_| !given) {

@@ -15,9 +15,7 @@ use super::finish::count_output;
 use super::prepare::{meta_of, request_of};
 use super::sampling::sample;
 use super::screen::Screen;
-use super::serve::{
-    Model, api_key, backend_args, check_readiness, control, load_tokenizer, test_input, warm_up,
-};
+use super::serve::{backend_args, check_readiness, load_tokenizer, reach, test_input, warm_up};
 use super::workload::{Workload, to_token_ids};
 use super::{batch, limits};
 use crate::cli::{ServePlan, ThroughputOptions};
@@ -43,9 +41,7 @@ pub fn throughput(
     for warning in &plan.warnings {
         screen.warn(warning);
     }
-    let authorization = api_key().map(|key| format!("Bearer {key}"));
-    let control = control(plan, authorization.as_deref())?;
-    let model = Model::find(plan, &control, screen)?;
+    let (authorization, control, model) = reach(plan, screen)?;
     let tokenizer = load_tokenizer(plan, &model.id, &Arc::new(Tokenizers::default()))()?;
     let media = Arc::new(Store::new());
     let backend_args = backend_args(plan, true);
