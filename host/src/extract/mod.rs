@@ -5,10 +5,13 @@
 //! extraction plan ([`plan`]); others by the backend plugin, once a response
 //! has ended ([`reading`]).
 //!
+//! On a core that it shares, the reader makes room by itself ([`manners`]).
+//!
 //! Depends on `wire` (captures, framing), `record`, and the contract of `plugin`.
 
 mod fields;
 mod likeness;
+mod manners;
 mod origin;
 pub mod plan;
 pub mod reader;

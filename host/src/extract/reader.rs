@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
 
+use super::manners::Manners;
 use super::origin::Origin;
 use super::reading::{Cutting, Method, Reading, RequestMeta};
 use crate::plugin::contract::{Parsed, Response};
@@ -63,8 +64,11 @@ where
         while self.records.len() < expected() {
             match arrivals.recv_timeout(patience) {
                 Ok(batch) => {
+                    let mut manners = Manners::begin();
                     for arrival in batch {
+                        let came_ns = arrival.came_ns();
                         self.take(arrival, &mut meta);
+                        manners.after(came_ns);
                     }
                 }
                 Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {}
@@ -79,14 +83,15 @@ where
     fn take(&mut self, arrival: Arrival, meta: &mut impl FnMut(u32) -> RequestMeta) {
         match arrival {
             Arrival::Body { index, status, capture } => {
-                let reading = self.open.entry(index).or_insert_with(|| Reading::new(self.cutting));
+                let reading =
+                    self.open.entry(index).or_insert_with(|| Reading::new(self.cutting, meta(index)));
                 reading.push(status, &capture, &self.method);
             }
             Arrival::End(ending) => {
                 let index = ending.index;
-                let reading = self.open.remove(&index).unwrap_or_else(|| Reading::new(self.cutting));
-                let record =
-                    reading.finish(*ending, meta(index), &self.method, self.origin.as_ref(), &mut self.parse);
+                let reading =
+                    self.open.remove(&index).unwrap_or_else(|| Reading::new(self.cutting, meta(index)));
+                let record = reading.finish(*ending, &self.method, self.origin.as_ref(), &mut self.parse);
                 if !record.succeeded() {
                     self.progress.failed.fetch_add(1, Ordering::Relaxed);
                 }

@@ -78,6 +78,9 @@ struct Kept {
     names: Vec<(u32, String)>,
 }
 
+/// No room is made ahead for more token events than this.
+const MOST_EXPECTED: usize = 4096;
+
 /// What the events of a response have said.
 #[derive(Debug, Default)]
 struct Taken {
@@ -124,6 +127,7 @@ impl Taken {
 /// A response that is being read.
 #[derive(Debug)]
 pub struct Reading {
+    meta: RequestMeta,
     cutter: Cutter,
     taken: Taken,
     /// The beginning of the body, for messages.
@@ -132,12 +136,17 @@ pub struct Reading {
 
 impl Reading {
     /// A response of which nothing has been read yet.
-    pub fn new(cutting: Cutting) -> Self {
+    pub fn new(cutting: Cutting, meta: RequestMeta) -> Self {
         let cutter = match cutting {
             Cutting::Standard(framing) => Cutter::Standard(Framer::new(framing)),
             Cutting::Reference(dialect) => Cutter::Reference(ReferenceSse::new(dialect)),
         };
-        Self { cutter, taken: Taken::default(), beginning: Vec::new() }
+        let mut taken = Taken::default();
+        // One event a token, and the one that ends it, is what most servers
+        // send. Room found bit by bit would leave as much behind in holes.
+        let expected = usize::try_from(meta.output_tokens).unwrap_or(0).min(MOST_EXPECTED) + 1;
+        taken.token_events.reserve_exact(expected);
+        Self { meta, cutter, taken, beginning: Vec::new() }
     }
 
     /// Reads the next stretch of the body.
@@ -160,13 +169,13 @@ impl Reading {
     pub fn finish(
         mut self,
         ending: Ending,
-        meta: RequestMeta,
         method: &Method,
         origin: Option<&Origin>,
         parse: impl FnOnce(Response) -> Result<Parsed, String>,
     ) -> RequestRecord {
         let status = ending.head.as_ref().map_or(0, |head| head.status);
         self.push(status, &ending.capture, method);
+        let meta = std::mem::take(&mut self.meta);
         let mut record = RequestRecord {
             index: ending.index,
             id: meta.id,
@@ -218,6 +227,9 @@ impl Reading {
         }
         record.token_events = self.taken.token_events;
         record.text = self.taken.gathered.text;
+        // They are kept to the end of the run, the room to grow is not.
+        record.token_events.shrink_to_fit();
+        record.text.shrink_to_fit();
         record.usage = self.taken.gathered.usage;
         record.prompt_tokens = record.usage.prompt_tokens.unwrap_or(record.prompt_tokens);
         record.finish_reason = self.taken.gathered.finish_reason;

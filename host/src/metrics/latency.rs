@@ -92,7 +92,8 @@ impl LatencyMetric {
         match self {
             Self::Ttft => series.successes().map(|i| series.ttft_s[i]).collect(),
             Self::Tpot => series.successes().filter_map(|i| series.tpot_s(i)).collect(),
-            Self::Itl => series.successes().flat_map(|i| series.itl_s(i)).copied().collect(),
+            // There may be millions: joined without room to grow.
+            Self::Itl => series.successes().map(|i| series.itl_s(i)).collect::<Vec<_>>().concat(),
             Self::E2el => series.successes().map(|i| series.latency_s[i]).collect(),
             Self::ClientQueueTime => series.successes().map(|i| series.queue_s[i]).collect(),
             Self::E2elIncludingClientQueue => {

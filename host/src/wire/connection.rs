@@ -14,8 +14,10 @@ use super::target::Target;
 use crate::clock::{self, MonotonicNs};
 use crate::record::{Failure, FailureClass, Stamps};
 
-/// A body that goes on is handed to the readers in stretches of about this size.
-pub(super) const HAND_ON_BYTES: usize = 16 * 1024;
+/// A body that goes on is handed to the readers in stretches of about this
+/// size: some twenty events, so that handing on costs little, and thousands of
+/// streams hold little.
+pub(super) const HAND_ON_BYTES: usize = 4 * 1024;
 
 /// A request in flight.
 pub(super) struct Exchange {

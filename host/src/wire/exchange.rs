@@ -53,6 +53,16 @@ pub enum Arrival {
     End(Box<Ending>),
 }
 
+impl Arrival {
+    /// When the last of it came off the wire.
+    pub fn came_ns(&self) -> MonotonicNs {
+        match self {
+            Self::Body { capture, .. } => capture.reads.last().map_or(0, |read| read.at_ns),
+            Self::End(ending) => ending.stamps.end_ns,
+        }
+    }
+}
+
 /// How a request ended.
 #[derive(Debug)]
 pub struct Ending {
