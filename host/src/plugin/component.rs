@@ -2,7 +2,6 @@
 //! even compiled: role, contract version, what it wants from the host.
 
 use semver::{Version, VersionReq};
-use sha2::{Digest, Sha256};
 use wasmparser::{Encoding, Parser, Payload, Validator};
 
 use super::contract::Role;
@@ -107,7 +106,7 @@ pub(crate) fn inspect(
         let source_name = source_name.to_owned();
         return Err(LoadError::TooManyImports { source_name, count, limit: MAX_IMPORTS });
     }
-    let sha256 = known_sha256.map_or_else(|| hex(&Sha256::digest(wasm)), str::to_owned);
+    let sha256 = known_sha256.map_or_else(|| digest(wasm), str::to_owned);
     Ok(Inspection { roles, api_version, imports, sha256, size_bytes: wasm.len() as u64 })
 }
 
@@ -118,6 +117,12 @@ pub(crate) fn validate(source_name: &str, wasm: &[u8]) -> Result<(), LoadError> 
         Ok(_) => Ok(()),
         Err(error) => Err(corrupt(source_name, &error)),
     }
+}
+
+/// SHA-256 in hexadecimal. Most of what loading a compiled plugin takes, so it
+/// is ring's, which is written for the processor.
+fn digest(wasm: &[u8]) -> String {
+    hex(ring::digest::digest(&ring::digest::SHA256, wasm).as_ref())
 }
 
 /// Lower-case hexadecimal.

@@ -1,6 +1,7 @@
 //! What backends of OpenAI-compatible servers have in common: how options are
 //! merged into a body, how content parts are written, how a stream is read.
 
+mod alike;
 mod content;
 mod payload;
 mod pooling;

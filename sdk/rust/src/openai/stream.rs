@@ -7,6 +7,7 @@ use std::marker::PhantomData;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use super::alike::Alike;
 use crate::Compat;
 use crate::backend::{Condition, ErrorRule, Parsed, Plan, Response, TokenKind, Usage, UsageRule};
 use crate::plan::Reader;
@@ -63,7 +64,15 @@ pub trait Choice<'a>: Deserialize<'a> {
 pub fn read_stream<'a, C: Choice<'a>>(plan: &Plan, compat: Compat, response: &'a Response) -> Parsed {
     let mut reader = Reader::new(plan);
     let usage_on_token_events = plan.usage.iter().any(|rule| rule.on_token_events);
+    let mut alike: Option<Alike<'_>> = None;
     for payload in response.events() {
+        if let Some((kind, text)) = alike.as_ref().and_then(|alike| alike.read(payload))
+            && !reader.is_over()
+        {
+            reader.token(kind, Some(text));
+            reader.skip();
+            continue;
+        }
         let event: Event<C> = match serde_json::from_slice(payload) {
             Ok(event) if !reader.is_over() => event,
             _ => {
@@ -76,6 +85,14 @@ pub fn read_stream<'a, C: Choice<'a>>(plan: &Plan, compat: Compat, response: &'a
             continue;
         }
         let token = event.choices.0.as_ref().and_then(|choice| choice.token(compat));
+        let reason = event.choices.0.as_ref().and_then(Choice::finish_reason);
+        if let Some((kind, Some(text))) = token
+            && event.usage.is_none()
+            && event.metrics.is_none()
+            && reason.is_none()
+        {
+            alike = Alike::of(payload, text, kind).or(alike);
+        }
         if let Some((kind, text)) = token {
             reader.token(kind, text);
         }
@@ -85,7 +102,7 @@ pub fn read_stream<'a, C: Choice<'a>>(plan: &Plan, compat: Compat, response: &'a
         {
             usage.add_to(&mut parsed.usage);
         }
-        if let Some(reason) = event.choices.0.as_ref().and_then(Choice::finish_reason) {
+        if let Some(reason) = reason {
             parsed.finish_reason = Some(reason.into());
         }
         if let Some(metrics) = event.metrics {
@@ -299,5 +316,82 @@ impl<'de> Deserialize<'de> for Truthy {
 impl<'de> Deserialize<'de> for ErrorObject {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(Look { word: Some("error") }).map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::TokenRule;
+
+    #[derive(Deserialize)]
+    struct TextChoice<'a> {
+        #[serde(borrow, default)]
+        text: Option<Text<'a>>,
+        #[serde(borrow, default)]
+        finish_reason: Option<Text<'a>>,
+    }
+
+    impl<'a> Choice<'a> for TextChoice<'a> {
+        fn token(&self, _compat: Compat) -> Option<(TokenKind, Option<&str>)> {
+            Some((TokenKind::Content, self.text.as_ref().map(|text| text.0.as_ref())))
+        }
+
+        fn finish_reason(&self) -> Option<&str> {
+            self.finish_reason.as_ref().map(|reason| reason.0.as_ref())
+        }
+    }
+
+    /// Pieces that stand where the text stands, some of which end it early.
+    const TEXTS: &[&str] = &[
+        "a",
+        "the",
+        " of",
+        "",
+        "\\n",
+        "\\u00e9",
+        "é",
+        "\\\"",
+        "x\",\"finish_reason\":\"stop",
+        "\u{1}",
+        "a\",\"text\":\"b",
+        "\"}],\"usage\":{\"prompt_tokens\":5},\"x\":[{\"y\":\"",
+    ];
+
+    /// Events that are not like the others.
+    const OTHERS: &[&str] = &[
+        r#"{"choices":[{"text":"end","finish_reason":"length"}]}"#,
+        r#"{"choices":[],"usage":{"completion_tokens":3}}"#,
+        r#"{"choices":[{"text":null}]}"#,
+        r#"{"error":{"message":"out of memory"}}"#,
+        "[DONE]",
+        "not JSON",
+    ];
+
+    #[test]
+    fn says_what_the_plan_says() {
+        let rule = TokenRule::new(TokenKind::Content, vec![Condition::truthy("/choices")]);
+        let mut plan = stream_plan(Compat::Vbench);
+        plan.tokens.push(rule.with_text("/choices/0/text"));
+        // Every sequence of three, of two shapes and the others.
+        let mut pool: Vec<String> = OTHERS.iter().map(|&event| event.to_owned()).collect();
+        for text in TEXTS {
+            pool.push(format!(
+                r#"{{"id":1,"choices":[{{"text":"{text}","finish_reason":null}}],"usage":null}}"#
+            ));
+            pool.push(format!(r#"{{"choices":[{{"index":0,"text":"{text}"}}]}}"#));
+        }
+        for first in &pool {
+            for second in &pool {
+                for third in &pool {
+                    let events = [first, second, third, second];
+                    let mut reader = Reader::new(&plan);
+                    events.iter().for_each(|event| reader.event(event.as_bytes()));
+                    let response = Response::from_events(events);
+                    let parsed = read_stream::<TextChoice<'_>>(&plan, Compat::Vbench, &response);
+                    assert_eq!(parsed, reader.finish(), "{events:?}");
+                }
+            }
+        }
     }
 }

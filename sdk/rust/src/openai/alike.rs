@@ -1,0 +1,41 @@
+//! Events that differ from an earlier one in nothing but their text.
+//!
+//! In a stream nearly all events are alike: the same JSON with another piece of
+//! text in one place. Once such an event has been read in full, the next ones
+//! are compared around that place, which is cheaper than reading them, and says
+//! the same.
+
+use crate::backend::TokenKind;
+
+/// What stands around the text of an event that said nothing else.
+pub(super) struct Alike<'a> {
+    before: &'a [u8],
+    after: &'a [u8],
+    kind: TokenKind,
+}
+
+impl<'a> Alike<'a> {
+    /// Of an event that said nothing but `text`; none unless that is a part of
+    /// `event` itself, as it is where nothing in it is escaped.
+    pub(super) fn of(event: &'a [u8], text: &str, kind: TokenKind) -> Option<Self> {
+        let start = (text.as_ptr() as usize).checked_sub(event.as_ptr() as usize)?;
+        let end = start.checked_add(text.len())?;
+        let is_part = is_plain(text.as_bytes()) && event.get(start..end)? == text.as_bytes();
+        is_part.then(|| Self { before: &event[..start], after: &event[end..], kind })
+    }
+
+    /// What kind of token an event is and its text, if it is like the one known.
+    pub(super) fn read<'e>(&self, event: &'e [u8]) -> Option<(TokenKind, &'e str)> {
+        let text = event.strip_prefix(self.before)?.strip_suffix(self.after)?;
+        if !is_plain(text) {
+            return None;
+        }
+        Some((self.kind, std::str::from_utf8(text).ok()?))
+    }
+}
+
+/// The inside of a JSON string that stands for itself, and no empty one, for
+/// what an event says may depend on whether it has a text.
+fn is_plain(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(|&byte| byte >= 0x20 && byte != b'"' && byte != b'\\')
+}
