@@ -205,6 +205,48 @@ fn images_are_held_as_jpeg_and_addresses_are_left() {
     assert_eq!(url(turns[2]), "https://a/c.png");
 }
 
+/// What a call does depends on how much it is asked for, not on the dataset.
+#[test]
+fn samples_are_made_as_they_are_asked_for() {
+    let row = |number: usize| match number {
+        899 => json!({"question": 1}),
+        number => json!({"question": format!("q{number}"), "image": {"path": "a.png"}}),
+    };
+    let host =
+        Host::new().with_rows("path", (0..900).map(row).collect()).with_file("path", "a.png", b"\x89PNG");
+    let config = r#"{"path": "x.jsonl", "name": "Lin-Chen/MMStar", "disable_shuffle": true}"#;
+    let args = DatasetArgs { count: 2000, ..DatasetArgs::default() };
+    let mut dataset = host.open_dataset::<HuggingFace>(config, args).unwrap();
+    assert_eq!(dataset.next(4).unwrap().len(), 4);
+    assert!(host.media().len() <= 32, "{}", host.media().len());
+    // The last row is bad, which shows when it is its turn.
+    let pages: Result<Vec<usize>> = (0..5).map(|_| dataset.next(256).map(|page| page.len())).collect();
+    assert_eq!(pages.unwrap_err().location.unwrap().row, Some(900));
+}
+
+#[test]
+fn rows_are_asked_again_page_by_page() {
+    let rows: Vec<Value> = (0..3).map(|number| json!({"question": number.to_string()})).collect();
+    let config =
+        r#"{"path": "x.jsonl", "name": "openai/gsm8k", "disable_shuffle": true, "skip_chat_template": true}"#;
+    let asked = |sizes: &[usize]| {
+        let host = Host::new().with_rows("path", rows.clone());
+        let args = DatasetArgs { count: 40, ..DatasetArgs::default() };
+        let mut dataset = host.open_dataset::<HuggingFace>(config, args).unwrap();
+        let (mut samples, mut sizes) = (Vec::new(), sizes.iter().cycle());
+        loop {
+            let page = dataset.next(*sizes.next().unwrap()).unwrap();
+            if page.is_empty() {
+                return (samples, dataset.finish().unwrap());
+            }
+            samples.extend(page);
+        }
+    };
+    let (samples, summary) = asked(&[1000]);
+    assert_eq!((samples.len(), samples[39].id.as_deref()), (40, Some("test-39")));
+    assert_eq!((samples, summary), asked(&[1, 5, 2]));
+}
+
 #[test]
 fn media_in_a_chat_stay_beside_it_or_do_not() {
     let row = json!({"question": "q", "image": "https://a/b.png"});
