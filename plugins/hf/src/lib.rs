@@ -22,7 +22,7 @@ use vbench_plugin::rules::{self, Repeats};
 use vbench_plugin::{log, tokenizer};
 
 use bfcl::Calls;
-use classes::Class;
+use classes::{Class, LongestSpeech};
 use rows::{OrderedRows, Shuffle};
 use sampling::TextSampling;
 
@@ -74,10 +74,10 @@ pub struct Config {
     #[serde(default)]
     #[schemars(range(min = 0), extend("x-flag" = "asr-min-audio-len-sec"))]
     asr_min_audio_len_sec: f64,
-    /// Longest speech, in seconds; any without this.
+    /// Longest speech, in seconds; any without this, with inf and with 0.
     #[serde(default)]
-    #[schemars(range(min = 0), extend("x-flag" = "asr-max-audio-len-sec"))]
-    asr_max_audio_len_sec: Option<f64>,
+    #[schemars(extend("x-flag" = "asr-max-audio-len-sec"))]
+    asr_max_audio_len_sec: Option<LongestSpeech>,
     #[serde(flatten)]
     media: MediaChat,
     /// The dataset's folder of the Hugging Face cache, which is otherwise found by the dataset's id.

@@ -10,7 +10,7 @@ use vbench_plugin::tokenizer::{self, Chat};
 
 use crate::Config;
 use crate::classes::{
-    AnswerRule, Draft, Fault, Keep, MediaUse, Numbering, Output, Row, Template, TextClass,
+    AnswerRule, Draft, Fault, Keep, LongestSpeech, MediaUse, Numbering, Output, Row, Template, TextClass,
 };
 use crate::media::{RowMedia, Taken};
 use crate::rows::{OrderedRows, Place};
@@ -185,7 +185,7 @@ impl TextSampling {
             Ok(taken) => taken,
             Err(error) => return Err(error.at(self.rows.locate(place)?.column(medium.column))),
         };
-        let longest_s = self.config.asr_max_audio_len_sec.unwrap_or(f64::INFINITY);
+        let longest_s = self.config.asr_max_audio_len_sec.map_or(f64::INFINITY, LongestSpeech::seconds);
         let range = self.config.asr_min_audio_len_sec..=longest_s;
         if duration_s.is_some_and(|duration_s| !range.contains(&duration_s)) {
             self.passed.by_duration += 1;

@@ -293,6 +293,57 @@ fn sounds_that_are_too_short_or_too_long_are_passed_over() {
 }
 
 #[test]
+fn speech_of_any_length_can_be_asked_in_several_ways() {
+    let rows = || vec![json!({"audio": {"array": vec![0.5; 9000], "sampling_rate": 1}})];
+    for longest in [json!("inf"), json!("infinity"), json!(0), json!(9000.0)] {
+        let config = json!({"name": "openslr/librispeech_asr", "asr_max_audio_len_sec": longest});
+        assert_eq!(run_media(rows(), config, Compat::V0_33).0.unwrap().samples.len(), 1, "{longest}");
+    }
+    let config = json!({"name": "openslr/librispeech_asr", "asr_max_audio_len_sec": "long"});
+    assert!(run_media(rows(), config, Compat::V0_33).0.is_err());
+}
+
+/// A tokenizer of this name, perhaps with a token of its own for contexts.
+struct Speech(&'static str, bool);
+
+impl HostTokenizer for Speech {
+    fn describe(&self) -> Info {
+        Info { name: self.0.into(), added_special_ids: vec![1000], ..ByteTokenizer.describe() }
+    }
+
+    fn encode(&self, text: &str, add_special_tokens: bool) -> Vec<u32> {
+        match (self.1, text) {
+            (true, "<|startofcontext|>") => vec![1000],
+            _ => ByteTokenizer.encode(text, add_special_tokens),
+        }
+    }
+
+    fn decode(&self, ids: &[u32], skip_special_tokens: bool) -> String {
+        ByteTokenizer.decode(ids, skip_special_tokens)
+    }
+}
+
+#[test]
+fn speech_begins_with_the_control_tokens_of_the_model() {
+    let whisper = "<|startoftranscript|><|en|><|transcribe|><|notimestamps|>";
+    let cohere = "<|startofcontext|><|startoftranscript|><|emo:undefined|><|en|><|en|><|pnc|><|noitn|>\
+        <|notimestamp|><|nodiarize|>";
+    for (tokenizer, prompt) in [
+        (Speech("openai/whisper-large-v3", false), whisper),
+        (Speech("CohereLabs/some-model", false), cohere),
+        (Speech("/models/transcribe", true), cohere),
+        (Speech("some-other/asr-model", false), ""),
+    ] {
+        let row = json!({"audio": {"array": [0.5], "sampling_rate": 1}});
+        let config = r#"{"path": "x.jsonl", "name": "openslr/librispeech_asr"}"#;
+        let args = DatasetArgs { count: 1, backend: "openai-audio".into(), ..DatasetArgs::default() };
+        let host = Host::new().with_tokenizer(tokenizer).with_rows("path", vec![row]);
+        let run = host.run_dataset::<HuggingFace>(config, args).unwrap();
+        assert_eq!(run.samples[0].turns[0].prompt, Prompt::Text(prompt.into()));
+    }
+}
+
+#[test]
 fn videos_are_where_the_copy_is() {
     let url = "https://huggingface.co/datasets/yale-nlp/MMVU/resolve/main/videos/v.mp4";
     let row = json!({"question": "q", "choices": {"A": "one", "B": "two"}, "video": url});
