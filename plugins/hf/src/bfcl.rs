@@ -12,9 +12,9 @@ use vbench_plugin::generators::PythonRandom;
 use vbench_plugin::prelude::*;
 use vbench_plugin::tokenizer::{self, Chat};
 
-use crate::Config;
 use crate::folder::{self, DataFile};
 use crate::rows::{Place, Tables};
+use crate::{Config, Drawing};
 
 /// The datasets that belong to it.
 pub const IDS: &[&str] = &["gorilla-llm/Berkeley-Function-Calling-Leaderboard"];
@@ -28,7 +28,7 @@ const CHUNK: usize = 256;
 /// The columns of a row that are looked at.
 const COLUMNS: [&str; 2] = ["question", "function"];
 
-/// Draws samples page by page.
+/// Draws samples of function calls.
 pub struct Calls {
     cx: DatasetContext,
     output_tokens: i64,
@@ -76,10 +76,10 @@ impl Calls {
             passed: 0,
         })
     }
+}
 
-    /// The next samples, at most `max`, of rows that were not asked before; none
-    /// when there are no more.
-    pub fn next_page(&mut self, max: usize) -> Result<Vec<Sample>> {
+impl Drawing for Calls {
+    fn next_page(&mut self, max: usize) -> Result<Vec<Sample>> {
         let wanted = usize::try_from(self.cx.count).unwrap_or(0);
         let max = max.min(CHUNK).min(wanted - self.kept.len());
         let (mut places, mut calls) = (Vec::new(), Vec::new());
@@ -115,9 +115,7 @@ impl Calls {
         Ok(samples)
     }
 
-    /// Samples of rows that were asked before, by the places of their samples.
-    /// They have no ids.
-    pub fn again(&mut self, places: &[usize]) -> Result<Vec<Sample>> {
+    fn again(&mut self, places: &[usize]) -> Result<Vec<Sample>> {
         let kept: Vec<(Place, u64)> = places.iter().map(|&place| self.kept[place]).collect();
         let rows: Vec<Place> = kept.iter().map(|&(place, _)| place).collect();
         let mut samples = Vec::with_capacity(rows.len());
@@ -129,17 +127,17 @@ impl Calls {
         Ok(samples)
     }
 
-    /// How many rows have been asked.
-    pub fn found(&self) -> usize {
+    fn found(&self) -> usize {
         self.kept.len()
     }
 
-    /// What was passed over.
-    pub fn skips(&self) -> Vec<Skip> {
+    fn skips(&self) -> Vec<Skip> {
         let reason = "without messages or functions".to_owned();
         if self.passed > 0 { vec![Skip { reason, count: self.passed }] } else { Vec::new() }
     }
+}
 
+impl Calls {
     fn sample(&self, call: Call, prompt_tokens: u64) -> Sample {
         let turn = Turn::new(Prompt::Messages(call.messages.to_string()), prompt_tokens, self.output_tokens);
         let overrides = json!({"tools": call.tools, "tool_choice": "auto"});

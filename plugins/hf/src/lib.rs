@@ -142,17 +142,35 @@ pub struct HuggingFace {
     config: Config,
     class: Class,
     /// None before the first call.
-    drawing: Option<Drawing>,
+    drawing: Option<Box<dyn Drawing>>,
     /// None as long as there are rows that were not asked.
     repeats: Option<Repeats>,
     /// Samples that have been given out.
     given: usize,
 }
 
-/// Rows that become samples.
-enum Drawing {
-    Text(Box<TextSampling>),
-    Calls(Box<Calls>),
+/// Rows that become samples, page by page, so that what is held does not grow
+/// with what the rows say.
+trait Drawing {
+    /// The next samples, at most `max`, of rows that were not asked before; none
+    /// when there are no more.
+    fn next_page(&mut self, max: usize) -> Result<Vec<Sample>>;
+
+    /// Samples of rows that were asked before, by the places of their samples.
+    /// They have no ids.
+    fn again(&mut self, places: &[usize]) -> Result<Vec<Sample>>;
+
+    /// How many rows have been asked.
+    fn found(&self) -> usize;
+
+    /// Whether an id of these rows is also that of a sample that follows, up to
+    /// `wanted` in all. Ids that count samples are all different.
+    fn ids_collide(&self, _wanted: usize) -> bool {
+        false
+    }
+
+    /// What was passed over.
+    fn skips(&self) -> Vec<Skip>;
 }
 
 impl Dataset for HuggingFace {
@@ -188,7 +206,7 @@ impl Dataset for HuggingFace {
             page = drawing.next_page(max)?;
         }
         if page.is_empty() {
-            page = self.repeat(&mut drawing, max)?;
+            page = self.repeat(drawing.as_mut(), max)?;
         }
         self.drawing = Some(drawing);
         self.given += page.len();
@@ -198,47 +216,9 @@ impl Dataset for HuggingFace {
     fn finish(&mut self) -> Result<Summary> {
         Ok(Summary {
             python_random: self.repeats.as_ref().map(|repeats| rules::python_state(repeats.random())),
-            skipped: self.drawing.as_ref().map(Drawing::skips).unwrap_or_default(),
+            skipped: self.drawing.as_ref().map(|drawing| drawing.skips()).unwrap_or_default(),
             ..Summary::default()
         })
-    }
-}
-
-impl Drawing {
-    fn next_page(&mut self, max: usize) -> Result<Vec<Sample>> {
-        match self {
-            Self::Text(rows) => rows.next_page(max),
-            Self::Calls(rows) => rows.next_page(max),
-        }
-    }
-
-    fn again(&mut self, places: &[usize]) -> Result<Vec<Sample>> {
-        match self {
-            Self::Text(rows) => rows.again(places),
-            Self::Calls(rows) => rows.again(places),
-        }
-    }
-
-    fn found(&self) -> usize {
-        match self {
-            Self::Text(rows) => rows.found(),
-            Self::Calls(rows) => rows.found(),
-        }
-    }
-
-    fn ids_collide(&self, wanted: usize) -> bool {
-        match self {
-            Self::Text(rows) => rows.ids_collide(wanted),
-            // Their ids count samples.
-            Self::Calls(_) => false,
-        }
-    }
-
-    fn skips(&self) -> Vec<Skip> {
-        match self {
-            Self::Text(rows) => rows.skips(),
-            Self::Calls(rows) => rows.skips(),
-        }
     }
 }
 
@@ -270,7 +250,7 @@ fn refuse_without_effect(config: &Config, class: Class) -> Result<()> {
 
 impl HuggingFace {
     /// Asks at most `max` of the rows again, if there were too few.
-    fn repeat(&mut self, drawing: &mut Drawing, max: usize) -> Result<Vec<Sample>> {
+    fn repeat(&mut self, drawing: &mut dyn Drawing, max: usize) -> Result<Vec<Sample>> {
         let wanted = usize::try_from(self.cx.count).unwrap_or(0);
         let count = wanted.saturating_sub(self.given).min(max).min(REPEATED_AT_ONCE);
         if self.config.rows.no_oversample || count == 0 {
@@ -294,7 +274,7 @@ impl HuggingFace {
     }
 
     /// Opens the files.
-    fn begin(&self) -> Result<Drawing> {
+    fn begin(&self) -> Result<Box<dyn Drawing>> {
         let (cx, config) = (&self.cx, &self.config);
         let (key, root) = self.root();
         Ok(match (self.class, root) {
@@ -304,9 +284,9 @@ impl HuggingFace {
                     None => self.rows_of_file()?,
                 };
                 let media = media::RowMedia { key, folder: self.copy() };
-                Drawing::Text(Box::new(TextSampling::new(cx, config, class, rows, media)?))
+                Box::new(TextSampling::new(cx, config, class, rows, media)?)
             }
-            (Class::Bfcl, Some(root)) => Drawing::Calls(Box::new(Calls::new(cx, config, key, root)?)),
+            (Class::Bfcl, Some(root)) => Box::new(Calls::new(cx, config, key, root)?),
             (Class::Bfcl, None) => return Err(self.no_copy()),
         })
     }

@@ -8,12 +8,12 @@ use vbench_plugin::prelude::*;
 use vbench_plugin::rules::{self, Validity};
 use vbench_plugin::tokenizer::{self, Chat};
 
-use crate::Config;
 use crate::classes::{
     AnswerRule, Draft, Fault, Keep, LongestSpeech, MediaUse, Numbering, Output, Row, Template, TextClass,
 };
 use crate::media::{RowMedia, Taken};
 use crate::rows::{OrderedRows, Place};
+use crate::{Config, Drawing};
 
 /// Rows read at once, at least and at most, where some may be passed over.
 const CHUNK: (usize, usize) = (32, 512);
@@ -27,8 +27,7 @@ struct Passed {
     empty: u64,
 }
 
-/// Draws samples of a class of text, page by page, so that what is held does
-/// not grow with what the rows say.
+/// Draws samples of a class of text.
 pub struct TextSampling {
     cx: DatasetContext,
     config: Config,
@@ -86,10 +85,10 @@ impl TextSampling {
         this.check()?;
         Ok(this)
     }
+}
 
-    /// The next samples, at most `max`, of rows that were not asked before; none
-    /// when there are no more.
-    pub fn next_page(&mut self, max: usize) -> Result<Vec<Sample>> {
+impl Drawing for TextSampling {
+    fn next_page(&mut self, max: usize) -> Result<Vec<Sample>> {
         let wanted = self.wanted();
         while self.ready.is_empty() && self.kept.len() < wanted {
             // A few more than are missing, as some may be passed over.
@@ -104,9 +103,7 @@ impl TextSampling {
         Ok(self.ready.drain(..given).collect())
     }
 
-    /// Samples of rows that were asked before, by the places of their samples.
-    /// They have no ids.
-    pub fn again(&mut self, places: &[usize]) -> Result<Vec<Sample>> {
+    fn again(&mut self, places: &[usize]) -> Result<Vec<Sample>> {
         let kept: Vec<Kept> = places.iter().map(|&place| self.kept[place]).collect();
         let rows: Vec<Place> = kept.iter().map(|kept| kept.place).collect();
         let drafts = self.drafts(&rows)?;
@@ -126,23 +123,21 @@ impl TextSampling {
         Ok(samples)
     }
 
-    /// How many rows have been asked.
-    pub fn found(&self) -> usize {
+    fn found(&self) -> usize {
         self.kept.len()
     }
 
-    /// Whether the ids of these rows are also those of samples that follow, up
-    /// to `wanted` in all.
-    pub fn ids_collide(&self, wanted: usize) -> bool {
+    fn ids_collide(&self, wanted: usize) -> bool {
         let following = self.kept.len() as u64..wanted as u64;
         self.kept.iter().any(|kept| following.contains(&kept.number))
     }
 
-    /// What was passed over.
-    pub fn skips(&self) -> Vec<Skip> {
+    fn skips(&self) -> Vec<Skip> {
         self.passed.skips()
     }
+}
 
+impl TextSampling {
     /// Makes samples of these rows, up to `wanted` in all.
     fn add(&mut self, places: Vec<Place>, wanted: usize) -> Result<()> {
         let drafts = self.drafts(&places)?;
