@@ -338,6 +338,82 @@ fn cached_tokens_and_the_servers_own_times_are_kept() {
     }
 }
 
+/// A server of one path that gives an answer of one word and notes what it was asked.
+fn recording(ctype: &str, answer: &str) -> RecordingServer {
+    RecordingServer::start(json!({"scripts": [{"ctype": ctype, "steps": [["w", answer]]}]}))
+}
+
+/// What a run over the image files of a fixture asked, image by image.
+fn asked_with_images(backend: &str, server: &RecordingServer, extra: &[&str]) -> Vec<Value> {
+    let url = server.url();
+    let args = ["serve", "--model", "m", "--tokenizer", "tokenizers/bpe", "--ready-check-timeout-sec", "0"];
+    let dataset = ["--dataset-name", "custom_image", "--dataset-path", "data/custom_image_local.jsonl"];
+    let run = ["--num-prompts", "3", "--backend", backend, "--base-url", &url, "--max-concurrency", "1"];
+    let mode = ["--custom-ensure-client-side-data", "--disable-shuffle"];
+    let results = ["--save-result", "--result-dir", "@OUT@", "--result-filename", "result.json"];
+    let args = [&args[..], &dataset, &run, &mode, &results, extra].concat();
+    let result = Vbench::new(args).run().expect_code(0).result();
+    assert_eq!(result["completed"], 3, "{:?}", errors(&result));
+    let log = server.take_log();
+    log.into_iter()
+        .filter(|request| request["method"] == "POST")
+        .map(|mut request| request["json"].take())
+        .collect()
+}
+
+/// What the recording server notes of Base64 of some length: its digest.
+fn is_base64_of_some_image(text: &Value) -> bool {
+    text.as_str().is_some_and(|text| text.starts_with("iVBORw0KGgo") || text.starts_with("<sha256:"))
+}
+
+#[test]
+fn images_go_to_ollama_and_to_the_messages_api_as_data() {
+    let line = r#"{"message":{"role":"assistant","content":"a"},"done":false}"#;
+    let last =
+        r#"{"message":{"role":"assistant","content":""},"done":true,"done_reason":"stop","eval_count":1}"#;
+    let ollama = recording("application/x-ndjson", &format!("{line}\n{last}\n"));
+    let events = [
+        r#"{"type":"message_start","message":{"usage":{"input_tokens":3,"output_tokens":1}}}"#,
+        r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"a"}}"#,
+        r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":1}}"#,
+        r#"{"type":"message_stop"}"#,
+    ];
+    let messages = recording("text/event-stream", &events.map(|event| format!("data: {event}\n\n")).concat());
+    for in_chat in [false, true] {
+        let extra: &[&str] = if in_chat { &["--enable-multimodal-chat"] } else { &[] };
+        let asked = asked_with_images("ollama", &ollama, extra);
+        assert_eq!(asked.len(), 3);
+        for body in asked {
+            let message = &body["messages"][0];
+            assert!(message["content"].as_str().is_some_and(|text| text.contains(' ')), "{message}");
+            assert!(is_base64_of_some_image(&message["images"][0]), "{message}");
+        }
+        let asked = asked_with_images("anthropic-messages", &messages, extra);
+        assert_eq!(asked.len(), 3);
+        for body in asked {
+            let image = &body["messages"][0]["content"][1];
+            assert_eq!((&image["type"], &image["source"]["type"]), (&json!("image"), &json!("base64")));
+            assert_eq!(image["source"]["media_type"], "image/png");
+            assert!(is_base64_of_some_image(&image["source"]["data"]), "{image}");
+        }
+    }
+}
+
+#[test]
+fn the_stand_ins_answer_requests_with_images() {
+    let mock = Mock::start(&[]);
+    for backend in ["ollama", "anthropic-messages"] {
+        let args = ["serve", "--model", "m", "--tokenizer", "tokenizers/bpe", "--backend", backend];
+        let dataset = ["--dataset-name", "random-mm", "--random-input-len", "8", "--random-output-len", "2"];
+        let media = ["--random-mm-bucket-config", "{(24, 16, 1): 1.0}", "--num-prompts", "4"];
+        let run = ["--base-url", &mock.url, "--save-result", "--result-dir", "@OUT@"];
+        let result = ["--result-filename", "result.json"];
+        let args = [&args[..], &dataset, &media, &run, &result].concat();
+        let result = Vbench::new(args).run().expect_code(0).result();
+        assert_eq!((&result["completed"], &result["failed"]), (&json!(4), &json!(0)), "{backend}");
+    }
+}
+
 #[test]
 fn the_template_of_the_guide_gives_the_numbers_of_the_backend() {
     let mock = Mock::start(&[]);
@@ -365,24 +441,66 @@ fn what_is_wrong_with_a_template_is_named_by_its_place() {
         Vbench::new(args).run().expect_code(2).stderr
     };
     for (from, to, said) in [
-        ("\"sse\"", "\"ssl\"", ":3:14: at `/framing`: \"ssl\" is not valid under any of"),
+        (
+            "\"sse\"",
+            "\"ssl\"",
+            ":3:14: at `/framing`: \"ssl\" is none of \"sse\", \"ndjson\", \"whole-body\"",
+        ),
+        (
+            "\"is\": \"truthy\"",
+            "\"is\": \"there\"",
+            "at `/plan/errors/0/when/0/is`: \"there\" is none of \"present\", \"absent\", \"truthy\"",
+        ),
+        (
+            "\"text\": \"/content\"",
+            "\"text\": \"/content\", \"kind\": \"answer\"",
+            "at `/plan/tokens/0/kind`: \"answer\" is none of \"content\", \"reasoning\", \"tool-call\"",
+        ),
+        (
+            "\"framing\"",
+            "\"task\": \"embedding\", \"framing\"",
+            "at `/task`: \"embedding\" is none of \"generation\", \"pooling\"",
+        ),
         (
             "\"text\": \"/content\"",
             "\"text\": \"content\"",
-            "at `/plan/tokens/0/text`: \"content\" does not match",
+            "at `/plan/tokens/0/text`: \"content\" does not fit the pattern ",
         ),
-        ("\"terminal\"", "\"terminals\"", "at `/plan`: Additional properties are not allowed ('terminals'"),
-        ("\"path\": \"/completion\",", "", ":1:1: at ``: \"path\" is a required property"),
-        ("\"equals\": false", "\"is\": \"truthy\", \"equals\": false", "at `/plan/tokens/0/when/0`: "),
+        (
+            "\"terminal\"",
+            "\"terminals\"",
+            "at `/plan`: there is no `terminals`; there are `ignore`, `errors`, `tokens`, ",
+        ),
+        ("\"path\": \"/completion\",", "", ":1:1: `path` is missing"),
+        (
+            "\"equals\": false",
+            "\"is\": \"truthy\", \"equals\": false",
+            "at `/plan/tokens/0/when/0`: only one of `is`, `equals` can be given",
+        ),
+        ("\"equals\": false", "\"note\": 1", "at `/plan/tokens/0/when/0`: "),
         ("\"stream\": true\n", "\"stream\": \n", "is not JSON: expected value at line 8 column "),
-        ("{{prompt}}", "{{promt}}", "there is no `{{promt}}`; there are prompt, messages"),
-        ("{{prompt}}", "x", "neither {{prompt}} nor {{messages}}"),
-        ("{{prompt}}", "{{prompt", "opens `{{` and never closes it"),
+        (
+            "{{prompt}}",
+            "{{promt}}",
+            " @FILE@: `/body/prompt`: there is no place `{{promt}}`; between double braces",
+        ),
+        ("{{prompt}}", "x", " @FILE@: `/body`: the body has neither {{prompt}} nor {{messages}}"),
+        (
+            "{{prompt}}",
+            "{{prompt",
+            " @FILE@: `/body/prompt`: the text `{{prompt` opens `{{` and never closes it",
+        ),
+        (
+            "\"framing\"",
+            "\"headers\": {\"Authorization\": \"Bearer x\"}, \"framing\"",
+            " @FILE@: `/headers/Authorization`: the client sets this header itself",
+        ),
     ] {
         assert!(good.contains(from), "{from}");
         let stderr = refused(&good.replacen(from, to, 1));
-        let told = stderr.contains("--template") || stderr.starts_with("error: plugin `template`: ");
-        assert!(stderr.contains(said) && told, "{from} -> {to}: {stderr}");
+        let said = said.replace("@FILE@", &file);
+        assert!(stderr.contains(&said), "{from} -> {to}: {stderr}");
+        assert!(stderr.contains("--template") && stderr.contains(&file), "{from} -> {to}: {stderr}");
     }
 }
 

@@ -50,6 +50,9 @@ impl Case {
             let words = ["serve", "--compat", "v0.33"].into_iter().chain(args.iter().copied());
             let words = words.map(|word| word.replace("@PORT@", &server.port.to_string()));
             let mut command = Vbench::within(Arc::clone(&out), words);
+            if let Some(dir) = self.case["cwd"].as_str() {
+                command = command.in_dir(&fixtures().join(dir));
+            }
             for (name, value) in self.case["env"].as_object().into_iter().flatten() {
                 command = command.env(name, value.as_str().unwrap_or_default());
             }
@@ -176,6 +179,60 @@ fn recorded_runs_are_repeated() {
     let text: Vec<String> =
         failures.iter().map(|(name, found)| format!("{name}\n    {}", found.join("\n    "))).collect();
     assert!(text.is_empty(), "{} of {} cases differ:\n{}", text.len(), names.len(), text.join("\n"));
+}
+
+/// A run of 1,400 requests, of which the order is recorded alone: more rows of a
+/// Parquet file than the buffer of a streamed shuffle holds, a question each.
+#[test]
+fn a_long_stream_of_parquet_comes_in_the_recorded_order() {
+    let recorded = include_str!("../../plugins/hf/tests/fixtures/stream_order.json");
+    let recorded: Value = serde_json::from_str(recorded).expect("the recording is JSON");
+    let order: Vec<u64> =
+        recorded["order"].as_array().into_iter().flatten().filter_map(Value::as_u64).collect();
+    let server = RecordingServer::start(Value::Null);
+    let (count, seed, url) = (order.len().to_string(), recorded["seed"].to_string(), server.url());
+    let args = [
+        [
+            "serve",
+            "--compat",
+            "v0.33",
+            "--model",
+            "mock-model",
+            "--tokenizer",
+            "tokenizers/bpe",
+            "--base-url",
+            &url,
+        ],
+        [
+            "--num-prompts",
+            &count,
+            "--seed",
+            &seed,
+            "--disable-tqdm",
+            "--max-concurrency",
+            "8",
+            "--request-id-prefix",
+            "g-",
+        ],
+    ];
+    let dataset =
+        ["--dataset-name", "hf", "--dataset-path", "data/hf/big", "--hf-name", "philschmid/mt-bench"];
+    let results = ["--save-result", "--result-dir", "@OUT@", "--result-filename", "result.json"];
+    let lengths = ["--skip-chat-template", "--hf-output-len", "1"];
+    let args = args.concat().into_iter().chain(dataset).chain(results).chain(lengths);
+    let result = Vbench::new(args).run().expect_code(0).result();
+    // Recorded with the order.
+    assert_eq!((&result["completed"], &result["total_input_tokens"]), (&1400.into(), &8745.into()));
+    let asked: BTreeMap<u64, String> = server
+        .take_log()
+        .iter()
+        .filter_map(|request| {
+            let number = request["headers"]["x-request-id"].as_str()?.strip_prefix("g-")?.parse().ok()?;
+            Some((number, request["json"]["prompt"].as_str()?.to_owned()))
+        })
+        .collect();
+    let expected: Vec<String> = order.iter().map(|row| format!("question {row}")).collect();
+    assert!(asked.into_values().eq(expected));
 }
 
 /// What is wrong with a case, given what may be.

@@ -39,19 +39,22 @@ pub fn preview(plugins: &Plugins, args: PreviewArgs, screen: &Screen) -> Result<
         }
         return Ok(text);
     }
-    let mut client = plugins.open_backend(&plan.backend.name, run::backend_args(&plan, false))?;
+    let mut client = plugins
+        .open_backend(&plan.backend.name, run::backend_args(&plan, false))
+        .map_err(|error| error.naming_flag(|key| plan.backend.flags.get(key)))?;
     let envelope = Envelope {
         endpoint: client.endpoint()?,
         authorization: None,
         user_headers: plan.target.headers.clone(),
         media: Arc::clone(&bench.media),
+        flags: plan.backend.flags.clone(),
     };
     for sample in samples {
         let Some(request) = run::request_of(sample, plan.model.as_deref().unwrap_or("model")) else {
             continue;
         };
         let id = request.id.clone();
-        for written in client.build(vec![request])? {
+        for written in client.build(vec![request]).map_err(|error| envelope.naming_flag(error))? {
             let out = envelope.outgoing(id.as_deref(), written)?;
             let _ = writeln!(text, "{} {}{}", out.method, plan.target.base_url, out.path);
             for (name, value) in &out.headers {

@@ -12,6 +12,7 @@
 //! | `known` | every flag of the reference client, in its order |
 //! | `offers`, `schema`, `plugin_flags` | from a plugin's JSON Schema to flags, and back to its config |
 //! | `json_file` | options whose value is the content of a file |
+//! | `violation` | what is wrong with a value that breaks its schema |
 //! | `serve_args`, `serve`, `resolve` | the host's own flags, and the way to the plan |
 //! | `offline` | `latency` and `throughput`, which take part of these flags |
 //! | `plots` | flags of `sweep plot` and `sweep plot-pareto` |
@@ -48,6 +49,7 @@ mod serve_args;
 mod sweep;
 #[cfg(test)]
 mod tests;
+mod violation;
 
 pub use compat::Compat;
 pub use early::{Early, GlobalArgs, PluginCache, early};

@@ -117,7 +117,8 @@ pub struct BackendPlan {
     pub plugin: String,
     /// JSON object of all options, checked against the schema.
     pub config: Value,
-    /// The flag of each option, by its key in the config, without dashes.
+    /// The flag of each option, by its key in the config, without dashes; with
+    /// the file behind it, where the option is a file's content.
     pub flags: BTreeMap<String, String>,
     /// Path of requests; none means the backend's usual one.
     pub endpoint: Option<String>,

@@ -15,6 +15,7 @@ use super::known::{self, Owner};
 use super::offers::{OfferSpec, Role};
 use super::plan::PathGrant;
 use super::schema::{self, OfferOptions, PluginOption, Shape};
+use super::violation;
 
 /// Largest compiled form of a `pattern` of a schema, in bytes.
 const PATTERN_BYTES: usize = 1 << 20;
@@ -63,7 +64,8 @@ impl Chosen<'_> {
 pub(super) struct Configured {
     pub(super) config: Value,
     pub(super) grants: Vec<PathGrant>,
-    /// The flag of each option, without dashes: the one that was given, or its own.
+    /// The flag of each option, without dashes: the one that was given, or its
+    /// own; with the file behind it, where the option is a file's content.
     pub(super) flags: BTreeMap<String, String>,
 }
 
@@ -359,9 +361,13 @@ impl<'a> PluginFlags<'a> {
             reason: format!("the schema of {} `{}` is no good: {reason}", offer.role, offer.name),
         })?;
         if let Some(error) = validator.iter_errors(&config).next() {
-            return Err(explain(offer, &used, &error));
+            return Err(explain(offer, &options.schema, &used, &error));
         }
-        let flags = used.iter().map(|used| (used.property.to_owned(), used.flag.to_owned())).collect();
+        let words = |used: &Used<'_>| match used.file {
+            Some(file) => format!("{} {file}", used.flag),
+            None => used.flag.to_owned(),
+        };
+        let flags = used.iter().map(|used| (used.property.to_owned(), words(used))).collect();
         Ok(Configured { config, grants, flags })
     }
 }
@@ -385,7 +391,12 @@ struct Used<'a> {
     file: Option<&'a String>,
 }
 
-fn explain(offer: &OfferSpec, used: &[Used<'_>], error: &jsonschema::ValidationError<'_>) -> CliError {
+fn explain(
+    offer: &OfferSpec,
+    schema: &Value,
+    used: &[Used<'_>],
+    error: &jsonschema::ValidationError<'_>,
+) -> CliError {
     let path = error.instance_path().to_string();
     let find = |property: &str| used.iter().find(|used| used.property == property);
     if let jsonschema::error::ValidationErrorKind::Required { property } = error.kind()
@@ -394,22 +405,24 @@ fn explain(offer: &OfferSpec, used: &[Used<'_>], error: &jsonschema::ValidationE
     {
         return CliError::Usage(format!("{} `{}` needs `--{}`", offer.role, offer.name, used.flag));
     }
+    let wrong = schema::printable(&violation::words(error, schema));
     match find(path.trim_start_matches('/').split('/').next().unwrap_or_default()) {
         Some(Used { flag, property, file: Some(file), .. }) => {
             let pointer = path.get(1 + property.len()..).unwrap_or_default();
             let place = json_file::place(file, pointer);
-            refusal(offer, flag, schema::printable(&format!("{place}: at `{pointer}`: {error}")))
+            let at = if pointer.is_empty() { String::new() } else { format!(": at `{pointer}`") };
+            refusal(offer, flag, schema::printable(&format!("{place}{at}: {wrong}")))
         }
-        Some(used) if used.given => refusal(offer, used.flag, error.to_string()),
+        Some(used) if used.given => refusal(offer, used.flag, wrong),
         Some(used) => CliError::Plugin {
             plugin: offer.plugin.clone(),
             reason: schema::printable(&format!(
-                "the default of option `{}` of {} `{}` breaks the plugin's own rules: {error}",
+                "the default of option `{}` of {} `{}` breaks the plugin's own rules: {wrong}",
                 used.property, offer.role, offer.name
             )),
         },
         None => CliError::Usage(format!(
-            "the options of {} `{}` do not fit together: {error}",
+            "the options of {} `{}` do not fit together: {wrong}",
             offer.role, offer.name
         )),
     }

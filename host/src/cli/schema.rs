@@ -93,7 +93,13 @@ impl Shape {
                     Ok(value) => text().ok_or_else(|| {
                         format!("`{word}` is {}, wanted is {}", type_name(&value), types.join(" or "))
                     }),
-                    Err(error) => text().ok_or_else(|| format!("`{word}` is not JSON: {error}")),
+                    Err(error) => match word.trim().parse::<f64>() {
+                        // JSON knows no `.5`, and no `inf` either.
+                        Ok(number) if number.is_finite() && types.iter().any(|kind| kind == "number") => {
+                            Ok(Value::from(number))
+                        }
+                        _ => text().ok_or_else(|| format!("`{word}` is not JSON: {error}")),
+                    },
                 }
             }
         }

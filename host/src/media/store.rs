@@ -281,15 +281,20 @@ impl Store {
         found.map_err(Problem::unnamed)
     }
 
-    /// The `data:` address of a medium; the Base64 text alone, if the reference
-    /// ends in `;base64`.
+    /// The `data:` address of a medium, or the part of it that the reference's
+    /// end asks for.
     pub(super) fn text(&self, reference: &str) -> Result<Bytes, MediaError> {
-        let (name, alone) = match reference.strip_suffix(BASE64_ALONE) {
-            Some(name) => (name, true),
-            None => (reference, false),
+        let named = |ending| reference.strip_suffix(ending);
+        let found = match (named(BASE64_ALONE), named(MIME_TYPE_ALONE)) {
+            (Some(name), _) => {
+                self.find(name).and_then(|held| held.address()).map(|(text, start)| text.slice(start..))
+            }
+            (None, Some(name)) => {
+                self.find(name).and_then(|held| Ok(Bytes::from_static(held.facts()?.mime_type.as_bytes())))
+            }
+            (None, None) => self.find(reference).and_then(|held| held.address()).map(|(text, _)| text),
         };
-        let (text, start) = self.find(name).and_then(|held| held.address()).map_err(Problem::unnamed)?;
-        Ok(if alone { text.slice(start..) } else { text })
+        found.map_err(Problem::unnamed)
     }
 
     /// Lets go of everything that none of these texts refers to.
@@ -304,6 +309,9 @@ impl Store {
 
 /// The end of a reference that stands for Base64 text alone.
 pub(super) const BASE64_ALONE: &str = ";base64";
+
+/// The end of a reference that stands for the MIME type alone.
+pub(super) const MIME_TYPE_ALONE: &str = ";mime-type";
 
 /// Length of a reference without such an end.
 pub(super) const REFERENCE_LEN: usize = PREFIX.len() + DIGITS;
@@ -393,6 +401,8 @@ mod tests {
         assert!(text.starts_with(b"data:image/png;base64,iVBOR"));
         let alone = store.text(&format!("{}{BASE64_ALONE}", png.reference)).unwrap();
         assert_eq!(text[22..], alone);
+        let mime_type = store.text(&format!("{}{MIME_TYPE_ALONE}", png.reference)).unwrap();
+        assert_eq!(&mime_type[..], b"image/png");
         assert_eq!(store.bytes(&png.reference).unwrap().0, raw);
     }
 

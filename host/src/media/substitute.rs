@@ -4,7 +4,7 @@ use bytes::Bytes;
 use memchr::memmem;
 
 use super::error::MediaError;
-use super::store::{BASE64_ALONE, PREFIX, REFERENCE_LEN, Store};
+use super::store::{BASE64_ALONE, MIME_TYPE_ALONE, PREFIX, REFERENCE_LEN, Store};
 
 /// A JSON body in pieces: its own text, and between that the media whose
 /// references stand as strings of their own. Media are shared, not copied.
@@ -43,7 +43,9 @@ fn whole_reference(body: &[u8], start: usize) -> Option<&str> {
         return None;
     }
     let rest = &body[end..];
-    let end = if rest.starts_with(BASE64_ALONE.as_bytes()) { end + BASE64_ALONE.len() } else { end };
+    let ending =
+        [BASE64_ALONE, MIME_TYPE_ALONE].into_iter().find(|ending| rest.starts_with(ending.as_bytes()));
+    let end = end + ending.map_or(0, str::len);
     (body.get(end) == Some(&b'"')).then(|| std::str::from_utf8(&body[start..end]).ok())?
 }
 
@@ -65,13 +67,13 @@ mod tests {
         let source = Source::Samples { rate_hz: 8000, channels: 1, values: &[0.0; 4] };
         let name = store.hold(source, Form::Wav).unwrap().reference;
         let body = format!(
-            r#"{{"a":"{name}","b":["{name};base64"],"c":"see {name}","d":"{name};base65","e":"vbench-media:"}}"#
+            r#"{{"a":"{name}","b":["{name};base64","{name};mime-type"],"c":"see {name}","d":"{name};base65","e":"vbench-media:"}}"#
         );
         let text = joined(&body, &store).unwrap();
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         let data = value["a"].as_str().unwrap().strip_prefix("data:audio/wav;base64,").unwrap();
         assert!(data.starts_with("UklGR"));
-        assert_eq!(value["b"][0], data);
+        assert_eq!(value["b"], serde_json::json!([data, "audio/wav"]));
         assert_eq!(value["c"], format!("see {name}"));
         assert_eq!(value["d"], format!("{name};base65"));
         let unknown = format!(r#"["{PREFIX}{}"]"#, "0".repeat(32));
@@ -80,7 +82,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn other_text_stays_as_it_is(body in "(\"|vbench-media:|[0-9a-g]{0,33}|;base64|é){0,12}") {
+        fn other_text_stays_as_it_is(body in "(\"|vbench-media:|[0-9a-g]{0,33}|;base64|;mime-type|é){0,12}") {
             // References of 32 digits are to nothing here, and thus errors.
             if let Ok(text) = joined(&body, &Store::new()) {
                 prop_assert_eq!(text, body);

@@ -86,7 +86,9 @@ impl<'a> Bench<'a> {
             url: format!("{}{}", plan.target.base_url, endpoint.path),
             framing: endpoint.framing,
         });
-        let envelope = Envelope { endpoint, authorization, user_headers: plan.target.headers.clone(), media };
+        let user_headers = plan.target.headers.clone();
+        let flags = plan.backend.flags.clone();
+        let envelope = Envelope { endpoint, authorization, user_headers, media, flags };
         Ok(Self {
             plugins,
             backend: plan.backend.name.clone(),
@@ -192,7 +194,8 @@ impl<'a> Bench<'a> {
     /// When the backend cannot write a probe, or there is no thread for them.
     pub fn probe(&self, test: &RequestIn, rps: f64) -> Result<Probes, Fault> {
         let mut client = self.open_client()?;
-        let written = client.build(vec![probe_input(test)])?.pop();
+        let written =
+            client.build(vec![probe_input(test)]).map_err(|error| self.envelope.naming_flag(error))?.pop();
         let written = written.ok_or_else(|| Fault::plugin(anyhow!("the backend wrote no probe")))?;
         let request = self.envelope.outgoing(None, written)?;
         let (out, arrivals) = channel();

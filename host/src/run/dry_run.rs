@@ -59,6 +59,7 @@ pub fn dry_run(
         authorization: authorization(),
         user_headers: plan.target.headers.clone(),
         media: Arc::new(Store::new()),
+        flags: plan.backend.flags.clone(),
     };
     let mut sampled = sample(plan, plugins, tokenizer.as_ref(), &envelope.media, screen)?;
     let aligned = dataset_says(plugins, plan, "x-align-prompts")? && !plan.prompt_token_ids;
@@ -77,7 +78,7 @@ pub fn dry_run(
         .filter_map(|(sample, model)| request_of(sample.clone(), model))
         .collect();
     let ids: Vec<Option<String>> = inputs.iter().map(|input| input.id.clone()).collect();
-    let written = client.build(inputs)?;
+    let written = client.build(inputs).map_err(|error| envelope.naming_flag(error))?;
     let count = workload.samples.len();
     screen.line(format!("Dry run: nothing is sent. {} of {count} requests:", written.len()));
     for (at, (id, written)) in ids.iter().zip(written).enumerate() {

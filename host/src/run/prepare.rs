@@ -4,6 +4,7 @@
 //! run that fits, else as far ahead as the budget of bytes allows, on a thread
 //! that gives way to those that keep the time.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -15,8 +16,8 @@ use super::multipart;
 use crate::extract::RequestMeta;
 use crate::fault::Fault;
 use crate::media::{self, Store};
-use crate::plugin::BackendClient;
 use crate::plugin::contract::{Body, Endpoint, RequestIn, RequestOut, Sample};
+use crate::plugin::{BackendClient, PluginError};
 use crate::wire::{Outgoing, Payload};
 
 /// Requests written in one call of the plugin.
@@ -38,6 +39,8 @@ pub struct Envelope {
     pub user_headers: Vec<(String, String)>,
     /// The media that bodies refer to.
     pub media: Arc<Store>,
+    /// The flags of the backend's options, for its errors.
+    pub flags: BTreeMap<String, String>,
 }
 
 /// A request that is ready, and what the results need to know of it.
@@ -75,6 +78,11 @@ impl Written {
 }
 
 impl Envelope {
+    /// An error of the backend, with the flag of the option that it blames.
+    pub fn naming_flag(&self, error: PluginError) -> PluginError {
+        error.naming_flag(|key| self.flags.get(key))
+    }
+
     /// The request as it goes out.
     ///
     /// # Errors
@@ -244,7 +252,7 @@ fn write_batch(
         return Ok(Vec::new());
     }
     let ids: Vec<Option<String>> = batch.iter().map(|input| input.id.clone()).collect();
-    let written = client.build(batch)?;
+    let written = client.build(batch).map_err(|error| envelope.naming_flag(error))?;
     let mut requests = Vec::with_capacity(written.len());
     for (id, out) in ids.iter().zip(written) {
         let sealed = envelope.seal(id.as_deref(), out)?;

@@ -70,10 +70,7 @@ impl Backend for Messages {
 
     /// Read by the plugin: the length of a prompt is a sum of three counts.
     fn endpoint(&self) -> Result<Endpoint> {
-        let mut endpoint = match self.streams {
-            true => openai::stream_endpoint(&self.path, None),
-            false => openai::whole_endpoint(&self.path, None),
-        };
+        let mut endpoint = openai::generation_endpoint(&self.path, self.streams, None);
         endpoint.headers.push(Header::new("anthropic-version", &self.version));
         Ok(endpoint)
     }

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 use vbench_plugin::backend::PastTurn;
+use vbench_plugin::media;
 use vbench_plugin::prelude::*;
 
 /// A chat in Anthropic's form.
@@ -93,16 +94,17 @@ fn block(part: &Value) -> Result<Value> {
     }
 }
 
-/// An image by its address.
+/// An image by its address, or the image itself.
 fn image(url: &str) -> Result<Value> {
     let source = if url.starts_with("http://") || url.starts_with("https://") {
         json!({"type": "url", "url": url})
-    } else if let Some((kind, data)) = url.strip_prefix("data:").and_then(|rest| rest.split_once(";base64,"))
-    {
-        json!({"type": "base64", "media_type": kind, "data": data})
+    } else if let Some(mime_type) = media::mime_type_of(url) {
+        json!({"type": "base64", "media_type": mime_type, "data": media::base64_of(url)})
     } else {
         return Err(Error::unsupported(
-            "the sample has an image that is neither at a web address nor a data address, which anthropic-messages cannot send",
+            "the sample has an image that is neither at a web address nor there as data, which \
+             anthropic-messages cannot send; custom_image sends the data of files with \
+             --custom-ensure-client-side-data",
         ));
     };
     Ok(json!({"type": "image", "source": source}))

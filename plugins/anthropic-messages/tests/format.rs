@@ -55,6 +55,19 @@ fn system_messages_stand_apart_and_images_have_a_source() {
     );
 }
 
+/// The host puts data and type in the place of references.
+#[test]
+fn images_that_the_host_holds_are_sent_as_data() {
+    let reference = "vbench-media:00000000000000000000000000000000";
+    let source = json!({"type": "base64", "media_type": format!("{reference};mime-type"), "data": format!("{reference};base64")});
+    let image = Attachments::One(Media::new(MediaKind::Image, reference));
+    let body = body(&request(Turn::text("what?", 1, 7).with_attachments(image))).unwrap();
+    assert_eq!(body["messages"][0]["content"][1], json!({"type": "image", "source": source}));
+    let chat = json!([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": reference}}]}]);
+    let body = self::body(&request(Turn::new(Prompt::Messages(chat.to_string()), 1, 7))).unwrap();
+    assert_eq!(body["messages"][0]["content"][0]["source"], source);
+}
+
 #[test]
 fn what_cannot_be_sent_is_refused() {
     let with = |kind, url| Turn::text("a", 1, 1).with_attachments(Attachments::One(Media::new(kind, url)));

@@ -1,19 +1,18 @@
 //! The dataset `custom_audio`: rows with `prompt` and `audio`, a path or
 //! samples with their rate.
 
-use serde_json::{Map, Value, json};
-use vbench_plugin::generators::PythonRandom;
+use serde_json::{Map, Value};
 use vbench_plugin::media::{self, Form, Samples, Source};
+use vbench_plugin::options::{ChatTemplate, RowChoice};
 use vbench_plugin::prelude::*;
-use vbench_plugin::rules;
+use vbench_plugin::rules::{self, RowPages};
 use vbench_plugin::table::{Format, Rows};
-use vbench_plugin::tokenizer::{self, Chat};
+use vbench_plugin::tokenizer;
 
 use crate::lengths::{OutputLength, refuse_numeric_prompts};
 
 /// Options of the dataset, of which those that `custom` has too go by its flags.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct AudioConfig {
     /// The rows, a JSON Lines file with the columns `prompt` and `audio`.
     #[schemars(extend("format" = "path", "x-flag" = "dataset-path"))]
@@ -22,14 +21,8 @@ pub struct AudioConfig {
     #[serde(default = "output_len")]
     #[schemars(range(min = -1), extend("x-flag" = "custom-output-len", "x-general-flag" = "output-len"))]
     output_len: i64,
-    /// Take the rows in the order of the file.
-    #[serde(default)]
-    #[schemars(extend("x-flag" = "disable-shuffle"))]
-    disable_shuffle: bool,
-    /// Do not repeat rows when there are too few.
-    #[serde(default)]
-    #[schemars(extend("x-flag" = "no-oversample"))]
-    no_oversample: bool,
+    #[serde(flatten)]
+    rows: RowChoice,
     /// Send prompts as they are, with the sound beside them, for chat completions.
     #[serde(default)]
     #[schemars(extend("x-flag" = "enable-multimodal-chat"))]
@@ -54,9 +47,9 @@ pub struct CustomAudio {
     has_tokenizer: bool,
     /// Whether prompts go through the tokenizer's chat template.
     templated: bool,
-    random: PythonRandom,
-    /// What is still to be given out; none before the first call.
-    left: Option<std::vec::IntoIter<Sample>>,
+    pages: RowPages,
+    /// Whether anything has been given out yet.
+    begun: bool,
 }
 
 impl Dataset for CustomAudio {
@@ -74,77 +67,65 @@ impl Dataset for CustomAudio {
             Format::Auto
         };
         let tokenizer = tokenizer::describe();
+        let rows = Rows::open(PATH, format)?;
+        let all = (0..rows.count()).collect();
         Ok(Self {
             cx: cx.clone(),
-            rows: Rows::open(PATH, format)?,
+            rows,
             output: OutputLength::new(config.output_len, tokenizer.is_some()),
             has_tokenizer: tokenizer.is_some(),
             templated: !config.enable_multimodal_chat && tokenizer.is_some_and(|info| info.has_chat_template),
-            random: PythonRandom::new(cx.seed),
-            left: None,
+            pages: RowPages::new(cx, cx.seed, config.rows, all),
+            begun: false,
             config,
         })
     }
 
     fn next(&mut self) -> Result<Option<Sample>> {
-        if self.left.is_none() {
-            if self.cx.compat.is_reference() {
-                refuse_numeric_prompts(&self.rows)?;
-            }
-            self.left = Some(self.sample()?.into_iter());
-        }
-        Ok(self.left.as_mut().and_then(Iterator::next))
+        Ok(self.next_batch(1)?.pop())
     }
 
-    fn finish(&mut self) -> Result<Summary> {
-        Ok(Summary { python_random: Some(rules::python_state(&self.random)), ..Summary::default() })
-    }
-}
-
-impl CustomAudio {
-    fn sample(&mut self) -> Result<Vec<Sample>> {
-        let mut order: Vec<u64> = (0..self.rows.count()).collect();
-        if !self.config.disable_shuffle {
-            self.random.shuffle(&mut order);
+    fn next_batch(&mut self, max: usize) -> Result<Vec<Sample>> {
+        if !std::mem::replace(&mut self.begun, true) && self.cx.compat.is_reference() {
+            refuse_numeric_prompts(&self.rows)?;
         }
-        // 0 and less mean all rows.
-        let wanted = usize::try_from(self.cx.count).ok().filter(|&count| count > 0).unwrap_or(order.len());
-        let mut samples: Vec<Sample> = Vec::new();
-        for chunk in order[..order.len().min(wanted)].chunks(CHUNK) {
-            let rows: Vec<Map<String, Value>> =
-                self.rows.read(chunk, &["prompt", "audio", "output_tokens"])?;
-            let mut prompts = Vec::with_capacity(rows.len());
-            for (row, &index) in rows.iter().zip(chunk) {
-                prompts.push(self.prompt(row, index)?);
-            }
-            let mut lengths = vec![1; prompts.len()];
-            if self.has_tokenizer {
-                if self.templated {
-                    prompts = render(&prompts)?;
-                }
-                lengths = tokenizer::count(&prompts, true)?;
-            }
-            for (((row, &index), prompt), length) in rows.iter().zip(chunk).zip(prompts).zip(lengths) {
-                // Without a tokenizer the reference client takes the option as it is.
-                let output_tokens = match self.has_tokenizer {
-                    true => self.output.of(row.get("output_tokens"), &self.rows, index)?,
-                    false => self.config.output_len,
-                };
-                let mut turn = Turn::text(prompt, u64::from(length), output_tokens);
-                // There the reference client also leaves the sound out, and then fails for want of it.
-                if self.has_tokenizer || !self.cx.compat.is_reference() {
-                    turn = turn.with_attachments(Attachments::One(self.sound(row, index)?));
-                }
-                samples.push(Sample::new(turn).with_id(self.cx.request_id(samples.len())));
-            }
+        let Some(page) = self.pages.next(max.min(CHUNK))? else { return Ok(Vec::new()) };
+        let rows: Vec<Map<String, Value>> =
+            self.rows.read(&page.rows, &["prompt", "audio", "output_tokens"])?;
+        let mut prompts = Vec::with_capacity(rows.len());
+        for (row, &index) in rows.iter().zip(&page.rows) {
+            prompts.push(self.prompt(row, index)?);
         }
-        if !self.config.no_oversample && samples.len() < wanted {
-            self.random = PythonRandom::new(self.cx.seed);
-            rules::oversample(&mut samples, self.cx.count, &self.cx.request_id_prefix, &mut self.random)?;
+        let mut lengths = vec![1; prompts.len()];
+        if self.has_tokenizer {
+            if self.templated {
+                prompts = ChatTemplate::default().render(&prompts)?;
+            }
+            lengths = tokenizer::count(&prompts, true)?;
+        }
+        let mut samples = Vec::with_capacity(rows.len());
+        for (((row, &index), prompt), length) in rows.iter().zip(&page.rows).zip(prompts).zip(lengths) {
+            // Without a tokenizer the reference client takes the option as it is.
+            let output_tokens = match self.has_tokenizer {
+                true => self.output.of(row.get("output_tokens"), &self.rows, index)?,
+                false => self.config.output_len,
+            };
+            let mut turn = Turn::text(prompt, u64::from(length), output_tokens);
+            // There the reference client also leaves the sound out, and then fails for want of it.
+            if self.has_tokenizer || !self.cx.compat.is_reference() {
+                turn = turn.with_attachments(Attachments::One(self.sound(row, index)?));
+            }
+            samples.push(Sample::new(turn).with_id(self.cx.request_id(page.first + samples.len())));
         }
         Ok(samples)
     }
 
+    fn finish(&mut self) -> Result<Summary> {
+        Ok(Summary { python_random: Some(rules::python_state(self.pages.random())), ..Summary::default() })
+    }
+}
+
+impl CustomAudio {
     fn prompt(&self, row: &Map<String, Value>, index: u64) -> Result<String> {
         match row.get("prompt") {
             Some(Value::String(text)) => Ok(text.clone()),
@@ -186,13 +167,4 @@ impl CustomAudio {
     fn bad(&self, index: u64, column: &str, message: &str) -> Error {
         Error::input(message).at(self.rows.locate(index).column(column))
     }
-}
-
-fn render(prompts: &[String]) -> Result<Vec<String>> {
-    let chat = |prompt: &String| Chat {
-        messages: json!([{"role": "user", "content": prompt}]).to_string(),
-        tools: None,
-    };
-    let chats: Vec<Chat> = prompts.iter().map(chat).collect();
-    tokenizer::render_chat(&chats, true, None)
 }

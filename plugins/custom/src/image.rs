@@ -2,16 +2,15 @@
 //! `content`, a list of texts and images.
 
 use serde_json::{Map, Value, json};
-use vbench_plugin::generators::PythonRandom;
 use vbench_plugin::media::{self, Form, Source};
+use vbench_plugin::options::{MediaChat, RowChoice};
 use vbench_plugin::prelude::*;
-use vbench_plugin::rules;
+use vbench_plugin::rules::{self, RowPages};
 use vbench_plugin::table::{Format, Rows};
 use vbench_plugin::tokenizer;
 
 /// Options of the dataset, of which those that `custom` has too go by its flags.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct ImageConfig {
     /// The rows, a JSON Lines file.
     #[schemars(extend("format" = "path", "x-flag" = "dataset-path"))]
@@ -20,18 +19,10 @@ pub struct ImageConfig {
     #[serde(default = "output_len")]
     #[schemars(range(min = -1), extend("x-flag" = "custom-output-len", "x-general-flag" = "output-len"))]
     output_len: i64,
-    /// Take the rows in the order of the file.
-    #[serde(default)]
-    #[schemars(extend("x-flag" = "disable-shuffle"))]
-    disable_shuffle: bool,
-    /// Do not repeat rows when there are too few.
-    #[serde(default)]
-    #[schemars(extend("x-flag" = "no-oversample"))]
-    no_oversample: bool,
-    /// Write prompts with their images as chat messages.
-    #[serde(default)]
-    #[schemars(extend("x-flag" = "enable-multimodal-chat"))]
-    enable_multimodal_chat: bool,
+    #[serde(flatten)]
+    rows: RowChoice,
+    #[serde(flatten)]
+    media: MediaChat,
     /// Send the images themselves, as PNG, not the addresses of files.
     #[serde(default)]
     #[schemars(extend("x-flag" = "custom-ensure-client-side-data"))]
@@ -52,9 +43,7 @@ pub struct CustomImage {
     cx: DatasetContext,
     config: ImageConfig,
     rows: Rows,
-    random: PythonRandom,
-    /// What is still to be given out; none before the first call.
-    left: Option<std::vec::IntoIter<Sample>>,
+    pages: RowPages,
 }
 
 /// What a row asks.
@@ -87,57 +76,43 @@ impl Dataset for CustomImage {
         }
         let format = if config.path.ends_with(".jsonl") { Format::Jsonl } else { Format::Auto };
         let rows = Rows::open(PATH, format)?;
-        Ok(Self { cx: cx.clone(), config, rows, random: PythonRandom::new(cx.seed), left: None })
+        let pages = RowPages::new(cx, cx.seed, config.rows, (0..rows.count()).collect());
+        Ok(Self { cx: cx.clone(), config, rows, pages })
     }
 
     fn next(&mut self) -> Result<Option<Sample>> {
-        if self.left.is_none() {
-            self.left = Some(self.sample()?.into_iter());
+        Ok(self.next_batch(1)?.pop())
+    }
+
+    fn next_batch(&mut self, max: usize) -> Result<Vec<Sample>> {
+        let Some(page) = self.pages.next(max.min(CHUNK))? else { return Ok(Vec::new()) };
+        let read: Vec<Map<String, Value>> =
+            self.rows.read(&page.rows, &["prompt", "image_files", "content"])?;
+        let mut asks = Vec::with_capacity(read.len());
+        for (row, &index) in read.iter().zip(&page.rows) {
+            let ask = self.ask(row);
+            asks.push(
+                ask.map_err(|Wrong { column, error }| error.at(self.rows.locate(index).column(column)))?,
+            );
         }
-        Ok(self.left.as_mut().and_then(Iterator::next))
+        let texts: Vec<String> = asks.iter().map(|ask| ask.text.clone()).collect();
+        let lengths = match tokenizer::describe() {
+            Some(_) => tokenizer::count(&texts, true)?,
+            None => vec![1; texts.len()],
+        };
+        let sample = |(number, (ask, length)): (usize, (Ask, u32))| {
+            let turn = Turn::new(ask.prompt, u64::from(length), self.config.output_len);
+            Sample::new(turn.with_attachments(ask.attachments)).with_id(self.cx.request_id(number))
+        };
+        Ok((page.first..).zip(asks.into_iter().zip(lengths)).map(sample).collect())
     }
 
     fn finish(&mut self) -> Result<Summary> {
-        Ok(Summary { python_random: Some(rules::python_state(&self.random)), ..Summary::default() })
+        Ok(Summary { python_random: Some(rules::python_state(self.pages.random())), ..Summary::default() })
     }
 }
 
 impl CustomImage {
-    fn sample(&mut self) -> Result<Vec<Sample>> {
-        let mut order: Vec<u64> = (0..self.rows.count()).collect();
-        if !self.config.disable_shuffle {
-            self.random.shuffle(&mut order);
-        }
-        // 0 and less mean all rows.
-        let wanted = usize::try_from(self.cx.count).ok().filter(|&count| count > 0).unwrap_or(order.len());
-        let has_tokenizer = tokenizer::describe().is_some();
-        let mut samples: Vec<Sample> = Vec::new();
-        for chunk in order[..order.len().min(wanted)].chunks(CHUNK) {
-            let read: Vec<Map<String, Value>> =
-                self.rows.read(chunk, &["prompt", "image_files", "content"])?;
-            let mut asks = Vec::with_capacity(read.len());
-            for (row, &index) in read.iter().zip(chunk) {
-                asks.push(
-                    self.ask(row).map_err(|Wrong { column, error }| {
-                        error.at(self.rows.locate(index).column(column))
-                    })?,
-                );
-            }
-            let texts: Vec<String> = asks.iter().map(|ask| ask.text.clone()).collect();
-            let lengths = if has_tokenizer { tokenizer::count(&texts, true)? } else { vec![1; texts.len()] };
-            for (ask, length) in asks.into_iter().zip(lengths) {
-                let turn = Turn::new(ask.prompt, u64::from(length), self.config.output_len)
-                    .with_attachments(ask.attachments);
-                samples.push(Sample::new(turn).with_id(self.cx.request_id(samples.len())));
-            }
-        }
-        if !self.config.no_oversample && samples.len() < wanted {
-            self.random = PythonRandom::new(self.cx.seed);
-            rules::oversample(&mut samples, self.cx.count, &self.cx.request_id_prefix, &mut self.random)?;
-        }
-        Ok(samples)
-    }
-
     fn ask(&self, row: &Map<String, Value>) -> Result<Ask, Wrong> {
         match row.get("content").filter(|content| !content.is_null()) {
             Some(content) => self.content(content),
@@ -166,7 +141,7 @@ impl CustomImage {
             1 => Attachments::One(images.remove(0)),
             _ => Attachments::Many(images),
         };
-        let prompt = if self.config.enable_multimodal_chat {
+        let prompt = if self.config.media.enable_multimodal_chat {
             let messages = rules::chat_messages(&text, &attachments);
             Prompt::Messages(messages.map_err(|error| Wrong { column: "prompt".into(), error })?)
         } else {
@@ -213,7 +188,7 @@ impl CustomImage {
             });
         }
         let parts = Value::Array(written);
-        let prompt = if self.config.enable_multimodal_chat {
+        let prompt = if self.config.media.enable_multimodal_chat {
             Prompt::Messages(json!([{"role": "user", "content": parts}]).to_string())
         } else {
             Prompt::Parts(parts.to_string())

@@ -12,6 +12,7 @@ mod image;
 mod lengths;
 
 use serde_json::Value;
+use vbench_plugin::options::{ChatTemplate, RowChoice};
 use vbench_plugin::prelude::*;
 use vbench_plugin::rules::{self, PromptPages, PromptRow, PromptRows};
 use vbench_plugin::table::{Format, Rows};
@@ -25,7 +26,6 @@ vbench_plugin::export! { datasets: [Custom, CustomImage, CustomAudio] }
 
 /// Options of the dataset.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Config {
     /// The prompts, a JSON Lines file with a column `prompt`.
     #[schemars(extend("format" = "path", "x-flag" = "dataset-path"))]
@@ -34,22 +34,10 @@ pub struct Config {
     #[serde(default = "output_len")]
     #[schemars(range(min = -1), extend("x-general-flag" = "output-len"))]
     output_len: i64,
-    /// Take the rows in the order of the file.
-    #[serde(default)]
-    #[schemars(extend("x-flag" = "disable-shuffle"))]
-    disable_shuffle: bool,
-    /// Do not repeat rows when there are too few.
-    #[serde(default)]
-    #[schemars(extend("x-flag" = "no-oversample"))]
-    no_oversample: bool,
-    /// Send prompts as they are, without the tokenizer's chat template.
-    #[serde(default)]
-    #[schemars(extend("x-flag" = "skip-chat-template"))]
-    skip_chat_template: bool,
-    /// Variables for the chat template, a JSON object.
-    #[serde(default)]
-    #[schemars(extend("x-flag" = "chat-template-kwargs"))]
-    chat_template_kwargs: Option<serde_json::Map<String, Value>>,
+    #[serde(flatten)]
+    rows: RowChoice,
+    #[serde(flatten)]
+    template: ChatTemplate,
 }
 
 fn output_len() -> i64 {
@@ -83,13 +71,7 @@ impl Dataset for Custom {
         } else {
             Format::Auto
         };
-        let rule = PromptRows {
-            seed: cx.seed,
-            disable_shuffle: config.disable_shuffle,
-            no_oversample: config.no_oversample,
-            templated: !config.skip_chat_template,
-            template_options: config.chat_template_kwargs,
-        };
+        let rule = PromptRows { seed: cx.seed, rows: config.rows, template: config.template };
         let tokenizer = tokenizer::describe();
         rule.check_template(cx, tokenizer.as_ref())?;
         let rows = Rows::open(PATH, format)?;

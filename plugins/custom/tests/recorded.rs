@@ -40,13 +40,7 @@ fn samples_are_those_of_the_reference_client() {
             "disable_shuffle": case.disable_shuffle,
             "skip_chat_template": case.skip_chat_template,
         });
-        let args = DatasetArgs {
-            seed: case.seed,
-            count: case.count,
-            request_id_prefix: "g-".into(),
-            compat: Compat::V0_33,
-            ..DatasetArgs::default()
-        };
+        let args = DatasetArgs::recorded(case.seed, case.count);
         let run = host.run_dataset::<Custom>(&config.to_string(), args).unwrap();
         RecordedSample::assert_drawn(&case.samples, &run.samples, &case.case);
     }

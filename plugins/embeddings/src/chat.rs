@@ -3,102 +3,72 @@
 
 use std::borrow::Cow;
 
-use vbench_plugin::openai::{self, MediaPlace, Payload, Pooling};
+use vbench_plugin::openai::{self, MediaPlace};
+use vbench_plugin::options::NoOptions;
 use vbench_plugin::prelude::*;
 
-use crate::{Config, one_turn, path};
+use crate::Embedder;
 
-/// What the three have in common: the body and how it is answered.
-struct Messages {
-    path: String,
-    payload: Payload,
-    pooling: Pooling,
-    compat: Compat,
-}
-
-impl Messages {
-    fn open(cx: &BackendContext) -> Result<Self> {
-        let payload = Payload::new()
-            .slot("model")
-            .slot("messages")
-            .fixed("truncate_prompt_tokens", &-1)?
-            .merge_user_fields(cx)?;
-        Ok(Self {
-            path: path(cx, "OpenAI Embeddings API", "/v1/embeddings")?,
-            payload,
-            pooling: Pooling::new(cx),
-            compat: cx.compat,
-        })
-    }
-
-    /// Writes a request with `prompt` in place of its own.
-    fn build(&self, request: &RequestIn, prompt: &Prompt, place: MediaPlace) -> Result<RequestOut> {
-        one_turn(request)?;
-        let media = request.turn.attachments.as_slice();
-        let overrides = request.overrides.as_deref();
-        let capacity =
-            openai::prompt_bytes(prompt) + media.iter().map(|media| media.url.len()).sum::<usize>();
-        let body = self.payload.write(capacity, overrides, |key, out| {
-            if key == "model" {
-                return openai::write_json(out, request.model.as_str());
-            }
-            out.push(b'[');
-            openai::append_prompt(out, prompt, media, place, self.compat)?;
-            out.push(b']');
-            Ok(())
-        })?;
-        self.pooling.request(body, overrides, 1)
-    }
+/// Writes a request with `prompt` in place of its own.
+fn build(embedder: &Embedder, request: &RequestIn, prompt: &Prompt, place: MediaPlace) -> Result<RequestOut> {
+    let media = request.turn.attachments.as_slice();
+    let capacity = openai::prompt_bytes(prompt) + media.iter().map(|media| media.url.len()).sum::<usize>();
+    embedder.build(request, capacity, 1, |out| {
+        out.push(b'[');
+        openai::append_prompt(out, prompt, media, place, embedder.compat)?;
+        out.push(b']');
+        Ok(())
+    })
 }
 
 /// Embeddings of a chat message as it is.
-pub struct ChatEmbeddings(Messages);
+pub struct ChatEmbeddings(Embedder);
 
 impl Backend for ChatEmbeddings {
-    type Config = Config;
+    type Config = NoOptions;
     const NAME: &'static str = "openai-embeddings-chat";
     const SUMMARY: &'static str = "Embeddings API of vLLM servers, with chat messages.";
 
-    fn open(cx: &BackendContext, _config: Config) -> Result<Self> {
-        Messages::open(cx).map(Self)
+    fn open(cx: &BackendContext, _: NoOptions) -> Result<Self> {
+        Embedder::open(cx, "messages").map(Self)
     }
 
     fn endpoint(&self) -> Result<Endpoint> {
-        Ok(self.0.pooling.endpoint(&self.0.path))
+        Ok(self.0.endpoint())
     }
 
     fn build(&self, request: &RequestIn) -> Result<RequestOut> {
-        self.0.build(request, &request.turn.prompt, MediaPlace::Last)
+        build(&self.0, request, &request.turn.prompt, MediaPlace::Last)
     }
 
     fn parse(&self, response: &Response) -> Result<Parsed> {
-        Ok(self.0.pooling.parse(response))
+        Ok(self.0.parse(response))
     }
 }
 
 /// Embeddings of a text or of media: CLIP models take one of the two, so media
 /// push the text out.
-pub struct ClipEmbeddings(Messages);
+pub struct ClipEmbeddings(Embedder);
 
 impl Backend for ClipEmbeddings {
-    type Config = Config;
+    type Config = NoOptions;
     const NAME: &'static str = "openai-embeddings-clip";
     const SUMMARY: &'static str = "Embeddings API of vLLM servers, for CLIP models.";
 
-    fn open(cx: &BackendContext, _config: Config) -> Result<Self> {
-        Messages::open(cx).map(Self)
+    fn open(cx: &BackendContext, _: NoOptions) -> Result<Self> {
+        Embedder::open(cx, "messages").map(Self)
     }
 
     fn endpoint(&self) -> Result<Endpoint> {
-        Ok(self.0.pooling.endpoint(&self.0.path))
+        Ok(self.0.endpoint())
     }
 
     fn build(&self, request: &RequestIn) -> Result<RequestOut> {
-        self.0.build(request, &text_or_media(&request.turn), MediaPlace::Last)
+        build(&self.0, request, &text_or_media(&request.turn), MediaPlace::Last)
     }
 
     fn parse(&self, response: &Response) -> Result<Parsed> {
-        Ok(self.0.pooling.parse(response))
+        Ok(self.0.parse(response))
     }
 }
 
@@ -112,28 +82,27 @@ pub(crate) fn text_or_media(turn: &Turn) -> Cow<'_, Prompt> {
 }
 
 /// Embeddings of media with an instruction, media first, as VLM2Vec was trained.
-pub struct Vlm2VecEmbeddings(Messages);
+pub struct Vlm2VecEmbeddings(Embedder);
 
 impl Backend for Vlm2VecEmbeddings {
-    type Config = Config;
+    type Config = NoOptions;
     const NAME: &'static str = "openai-embeddings-vlm2vec";
     const SUMMARY: &'static str = "Embeddings API of vLLM servers, for VLM2Vec models.";
 
-    fn open(cx: &BackendContext, _config: Config) -> Result<Self> {
-        Messages::open(cx).map(Self)
+    fn open(cx: &BackendContext, _: NoOptions) -> Result<Self> {
+        Embedder::open(cx, "messages").map(Self)
     }
 
     fn endpoint(&self) -> Result<Endpoint> {
-        Ok(self.0.pooling.endpoint(&self.0.path))
+        Ok(self.0.endpoint())
     }
 
     fn build(&self, request: &RequestIn) -> Result<RequestOut> {
-        let prompt = instruction(request)?;
-        self.0.build(request, &prompt, MediaPlace::First)
+        build(&self.0, request, &*instruction(request)?, MediaPlace::First)
     }
 
     fn parse(&self, response: &Response) -> Result<Parsed> {
-        Ok(self.0.pooling.parse(response))
+        Ok(self.0.parse(response))
     }
 }
 

@@ -1,10 +1,11 @@
 //! Embeddings of Infinity servers: a text, or one picture, video or sound.
 
 use vbench_plugin::openai::{self, Payload, Pooling};
+use vbench_plugin::options::NoOptions;
 use vbench_plugin::prelude::*;
 
 use crate::chat::text_or_media;
-use crate::{Config, one_turn, path};
+use crate::{one_turn, path};
 
 /// What both have in common.
 struct Infinity {
@@ -94,11 +95,11 @@ fn is_empty(prompt: &Prompt) -> bool {
 pub struct InfinityEmbeddings(Infinity);
 
 impl Backend for InfinityEmbeddings {
-    type Config = Config;
+    type Config = NoOptions;
     const NAME: &'static str = "infinity-embeddings";
     const SUMMARY: &'static str = "Embeddings API of Infinity servers.";
 
-    fn open(cx: &BackendContext, _config: Config) -> Result<Self> {
+    fn open(cx: &BackendContext, _: NoOptions) -> Result<Self> {
         Infinity::open(cx).map(Self)
     }
 
@@ -119,11 +120,11 @@ impl Backend for InfinityEmbeddings {
 pub struct InfinityClipEmbeddings(Infinity);
 
 impl Backend for InfinityClipEmbeddings {
-    type Config = Config;
+    type Config = NoOptions;
     const NAME: &'static str = "infinity-embeddings-clip";
     const SUMMARY: &'static str = "Embeddings API of Infinity servers, for CLIP models.";
 
-    fn open(cx: &BackendContext, _config: Config) -> Result<Self> {
+    fn open(cx: &BackendContext, _: NoOptions) -> Result<Self> {
         Infinity::open(cx).map(Self)
     }
 

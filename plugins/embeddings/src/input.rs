@@ -1,59 +1,39 @@
 //! `openai-embeddings`: texts or tokens, one or several a request.
 
-use vbench_plugin::openai::{self, Payload, Pooling};
+use vbench_plugin::openai::{self, Pooling};
+use vbench_plugin::options::NoOptions;
 use vbench_plugin::prelude::*;
 
-use crate::{Config, one_turn, path};
+use crate::Embedder;
 
 /// Embeddings of texts or tokens.
-pub struct Embeddings {
-    path: String,
-    payload: Payload,
-    pooling: Pooling,
-    compat: Compat,
-}
+pub struct Embeddings(Embedder);
 
 impl Backend for Embeddings {
-    type Config = Config;
+    type Config = NoOptions;
     const NAME: &'static str = "openai-embeddings";
     const SUMMARY: &'static str = "Embeddings API of OpenAI-compatible servers.";
 
-    fn open(cx: &BackendContext, _config: Config) -> Result<Self> {
-        let payload = Payload::new()
-            .slot("model")
-            .slot("input")
-            .fixed("truncate_prompt_tokens", &-1)?
-            .merge_user_fields(cx)?;
-        Ok(Self {
-            path: path(cx, "OpenAI Embeddings API", "/v1/embeddings")?,
-            payload,
-            pooling: Pooling::new(cx),
-            compat: cx.compat,
-        })
+    fn open(cx: &BackendContext, _: NoOptions) -> Result<Self> {
+        Embedder::open(cx, "input").map(Self)
     }
 
     fn endpoint(&self) -> Result<Endpoint> {
-        Ok(self.pooling.endpoint(&self.path))
+        Ok(self.0.endpoint())
     }
 
     fn build(&self, request: &RequestIn) -> Result<RequestOut> {
-        one_turn(request)?;
-        let turn = &request.turn;
-        if !self.compat.is_reference() && !turn.attachments.as_slice().is_empty() {
+        let Turn { prompt, attachments, .. } = &request.turn;
+        if !self.0.compat.is_reference() && !attachments.as_slice().is_empty() {
             return Err(Error::unsupported(
                 "the sample has media, which a list of inputs cannot carry; use openai-embeddings-chat",
             ));
         }
-        let overrides = request.overrides.as_deref();
-        let body =
-            self.payload.write(openai::prompt_bytes(&turn.prompt), overrides, |key, out| match key {
-                "model" => openai::write_json(out, request.model.as_str()),
-                _ => self.pooling.write_input(out, &turn.prompt),
-            })?;
-        self.pooling.request(body, overrides, Pooling::input_sequences(&turn.prompt))
+        let (capacity, inputs) = (openai::prompt_bytes(prompt), Pooling::input_sequences(prompt));
+        self.0.build(request, capacity, inputs, |out| self.0.pooling.write_input(out, prompt))
     }
 
     fn parse(&self, response: &Response) -> Result<Parsed> {
-        Ok(self.pooling.parse(response))
+        Ok(self.0.parse(response))
     }
 }

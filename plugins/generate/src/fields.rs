@@ -1,7 +1,8 @@
-//! What the formats share: prompts that are one text, and fields by other names.
+//! What the formats share: what servers know, prompts that are one text, and
+//! fields within fields.
 
 use vbench_plugin::backend::{RawObject, raw_object};
-use vbench_plugin::openai::Payload;
+use vbench_plugin::openai::{self, Payload};
 use vbench_plugin::prelude::*;
 
 /// The text of a request that has nothing else.
@@ -40,19 +41,87 @@ pub(crate) fn not_sent(prompt: &Prompt, backend: &str) -> Error {
     Error::unsupported(format!("the sample is {what}, which {backend} cannot send; {instead}"))
 }
 
-/// Sampling parameters under the names of a server: pairs of ours and theirs.
-pub(crate) fn sampling(cx: &BackendContext, names: &[(&str, &str)], server: &str) -> Result<RawObject> {
-    let mut fields = RawObject::new();
-    for (key, value) in &cx.sampling {
-        let Some((_, theirs)) = names.iter().find(|(ours, _)| ours == key) else {
-            return Err(Error::config(format!(
-                "{server} knows no --{}; leave it out",
-                key.replace('_', "-")
-            )));
+/// A server: its endpoint, and what it has words for.
+pub(crate) struct Server {
+    /// Its name, for messages.
+    pub(crate) name: &'static str,
+    /// Endings of its paths.
+    pub(crate) paths: Paths,
+    /// Names of sampling parameters: pairs of ours and theirs.
+    pub(crate) sampling: &'static [(&'static str, &'static str)],
+    /// Whether it can be asked for the likelihoods of tokens.
+    pub(crate) logprobs: bool,
+    /// Whether it can be told to write on beyond the end of a text.
+    pub(crate) ignore_eos: bool,
+}
+
+/// Where a server answers.
+pub(crate) enum Paths {
+    /// At one path; the body says whether answers are streamed.
+    One(&'static str),
+    /// At two.
+    ByPath { streamed: &'static str, whole: &'static str },
+}
+
+/// Sampling parameters under the names that most servers have.
+pub(crate) const SAMPLING: [(&str, &str); 7] = [
+    ("temperature", "temperature"),
+    ("top_p", "top_p"),
+    ("top_k", "top_k"),
+    ("min_p", "min_p"),
+    ("frequency_penalty", "frequency_penalty"),
+    ("presence_penalty", "presence_penalty"),
+    ("repetition_penalty", "repetition_penalty"),
+];
+
+/// How a run uses a server.
+pub(crate) struct Use {
+    pub(crate) path: String,
+    pub(crate) streams: bool,
+    /// Sampling parameters by the server's names.
+    pub(crate) sampling: RawObject,
+}
+
+impl Server {
+    /// Reads what the run wants; `usual` is the path without `--endpoint`. Fails
+    /// on a path of another API, and on what the server has no word for.
+    pub(crate) fn open(&self, cx: &BackendContext, usual: &str) -> Result<Use> {
+        let path = cx.endpoint.as_deref().unwrap_or(usual);
+        let streams = match self.paths {
+            Paths::One(ending) => {
+                openai::check_suffix(path, self.name, &[ending])?;
+                cx.streams()
+            }
+            Paths::ByPath { streamed, whole } => {
+                openai::check_suffix(path, self.name, &[streamed, whole])?;
+                if cx.extra_body.contains_key("stream") {
+                    return Err(Error::config(format!(
+                        "the path decides whether answers are streamed: use --endpoint {streamed} or {whole} in \
+                         place of `stream` in --extra-body"
+                    )));
+                }
+                path.ends_with(streamed)
+            }
         };
-        fields.insert((*theirs).into(), value.clone());
+        let server = self.name;
+        if cx.logprobs.is_some() && !self.logprobs {
+            return Err(Error::config(format!("--logprobs is not sent to {server}; leave it out")));
+        }
+        if cx.ignore_eos && !self.ignore_eos {
+            return Err(Error::config(format!(
+                "{server} cannot be told to ignore the end of a text; leave out --ignore-eos"
+            )));
+        }
+        let mut sampling = RawObject::new();
+        for (key, value) in &cx.sampling {
+            let Some((_, theirs)) = self.sampling.iter().find(|(ours, _)| ours == key) else {
+                let flag = key.replace('_', "-");
+                return Err(Error::config(format!("{server} knows no --{flag}; leave it out")));
+            };
+            sampling.insert((*theirs).into(), value.clone());
+        }
+        Ok(Use { path: path.into(), streams, sampling })
     }
-    Ok(fields)
 }
 
 /// An object of a body in which a server looks for parameters.
@@ -86,39 +155,8 @@ impl Nested {
             return Ok(false);
         }
         let tokens = request.turn.output_tokens;
-        let object = self.payload.write(0, None, |_, out| vbench_plugin::openai::write_json(out, &tokens))?;
+        let object = self.payload.write(0, None, |_, out| openai::write_json(out, &tokens))?;
         out.extend_from_slice(&object);
         Ok(true)
     }
-}
-
-/// Checks that the path is one of these, or the usual one is taken.
-pub(crate) fn path(cx: &BackendContext, usual: &str, api: &str, suffixes: &[&str]) -> Result<String> {
-    let path = cx.endpoint.as_deref().unwrap_or(usual);
-    vbench_plugin::openai::check_suffix(path, api, suffixes)?;
-    Ok(path.into())
-}
-
-/// Refuses what a server has no word for.
-pub(crate) fn refuse(cx: &BackendContext, server: &str, logprobs: bool, ignore_eos: bool) -> Result<()> {
-    if logprobs && cx.logprobs.is_some() {
-        return Err(Error::config(format!("--logprobs is not sent to {server}; leave it out")));
-    }
-    if ignore_eos && cx.ignore_eos {
-        return Err(Error::config(format!(
-            "{server} cannot be told to ignore the end of a text; leave out --ignore-eos"
-        )));
-    }
-    Ok(())
-}
-
-/// Refuses `stream` in the extra body of an API where the path decides.
-pub(crate) fn by_path(cx: &BackendContext, streamed: &str, whole: &str) -> Result<()> {
-    if cx.extra_body.contains_key("stream") {
-        return Err(Error::config(format!(
-            "the path decides whether answers are streamed: use --endpoint {streamed} or {whole} in place of \
-             `stream` in --extra-body"
-        )));
-    }
-    Ok(())
 }

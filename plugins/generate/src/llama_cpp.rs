@@ -2,17 +2,28 @@
 
 use vbench_plugin::backend::{Condition, ErrorRule, TerminalRule, TokenRule, UsageRule};
 use vbench_plugin::openai::{self, Payload};
+use vbench_plugin::options::NoOptions;
 use vbench_plugin::prelude::*;
 
-use crate::fields;
+use crate::fields::{self, Paths, Server, Use};
 
-const SERVER: &str = "llama.cpp";
 const PATH: &str = "/completion";
 
-/// Options of the backend, which has none.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Config {}
+const SERVER: Server = Server {
+    name: "llama.cpp",
+    paths: Paths::One(PATH),
+    sampling: &[
+        ("temperature", "temperature"),
+        ("top_p", "top_p"),
+        ("top_k", "top_k"),
+        ("min_p", "min_p"),
+        ("frequency_penalty", "frequency_penalty"),
+        ("presence_penalty", "presence_penalty"),
+        ("repetition_penalty", "repeat_penalty"),
+    ],
+    logprobs: true,
+    ignore_eos: true,
+};
 
 /// Writes and reads requests of llama.cpp's server.
 pub struct LlamaCpp {
@@ -22,26 +33,12 @@ pub struct LlamaCpp {
 }
 
 impl Backend for LlamaCpp {
-    type Config = Config;
+    type Config = NoOptions;
     const NAME: &'static str = "llama-cpp";
     const SUMMARY: &'static str = "llama.cpp's server, /completion, with texts or token ids.";
 
-    fn open(cx: &BackendContext, _config: Config) -> Result<Self> {
-        let path = fields::path(cx, PATH, "llama.cpp completion", &[PATH])?;
-        let sampling = fields::sampling(
-            cx,
-            &[
-                ("temperature", "temperature"),
-                ("top_p", "top_p"),
-                ("top_k", "top_k"),
-                ("min_p", "min_p"),
-                ("frequency_penalty", "frequency_penalty"),
-                ("presence_penalty", "presence_penalty"),
-                ("repetition_penalty", "repeat_penalty"),
-            ],
-            SERVER,
-        )?;
-        let streams = cx.streams();
+    fn open(cx: &BackendContext, _: NoOptions) -> Result<Self> {
+        let Use { path, streams, sampling } = SERVER.open(cx, PATH)?;
         let mut payload = Payload::new().slot("prompt").slot("n_predict").fixed("stream", &streams)?;
         if cx.ignore_eos {
             payload = payload.fixed("ignore_eos", &true)?;
@@ -83,10 +80,7 @@ impl Backend for LlamaCpp {
             server_ttft_ms: Some("/timings/prompt_ms".into()),
             ..Plan::default()
         };
-        Ok(match self.streams {
-            true => openai::stream_endpoint(&self.path, Some(plan)),
-            false => openai::whole_endpoint(&self.path, Some(plan)),
-        })
+        Ok(openai::generation_endpoint(&self.path, self.streams, Some(plan)))
     }
 
     fn build(&self, request: &RequestIn) -> Result<RequestOut> {

@@ -7,10 +7,17 @@ use vbench_plugin::backend::{Condition, ErrorRule, TokenRule, UsageRule};
 use vbench_plugin::openai::{self, Payload, Text};
 use vbench_plugin::prelude::*;
 
-use crate::fields::{self, Nested};
+use crate::fields::{self, Nested, Paths, Server, Use};
 
-const SERVER: &str = "SGLang";
 const PATH: &str = "/generate";
+
+const SERVER: Server = Server {
+    name: "SGLang",
+    paths: Paths::One(PATH),
+    sampling: &fields::SAMPLING,
+    logprobs: true,
+    ignore_eos: true,
+};
 
 /// Options of the backend.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -36,27 +43,13 @@ impl Backend for Sglang {
     const SUMMARY: &'static str = "SGLang, /generate, with texts or token ids.";
 
     fn open(cx: &BackendContext, config: Config) -> Result<Self> {
-        let path = fields::path(cx, PATH, "SGLang generate", &[PATH])?;
-        let sampling = fields::sampling(
-            cx,
-            &[
-                ("temperature", "temperature"),
-                ("top_p", "top_p"),
-                ("top_k", "top_k"),
-                ("min_p", "min_p"),
-                ("frequency_penalty", "frequency_penalty"),
-                ("presence_penalty", "presence_penalty"),
-                ("repetition_penalty", "repetition_penalty"),
-            ],
-            SERVER,
-        )?;
+        let Use { path, streams, sampling } = SERVER.open(cx, PATH)?;
         let mut own = Payload::new().slot("max_new_tokens");
         if cx.ignore_eos {
             own = own.fixed("ignore_eos", &true)?;
         }
         let mut extra_body = cx.extra_body.clone();
         let parameters = Nested::new("sampling_params", own, &sampling, &mut extra_body)?;
-        let streams = cx.streams();
         // The slot of the prompt is renamed for token ids.
         let mut payload = Payload::new().slot("sampling_params").fixed("stream", &streams)?;
         if let Some(count) = cx.logprobs {

@@ -4,11 +4,17 @@ use vbench_plugin::backend::{Condition, ErrorRule, TokenRule, UsageRule};
 use vbench_plugin::openai::{self, Payload};
 use vbench_plugin::prelude::*;
 
-use crate::fields;
+use crate::fields::{self, Paths, Server, Use};
 
-const SERVER: &str = "TensorRT-LLM";
 const STREAMED: &str = "/generate_stream";
-const WHOLE: &str = "/generate";
+
+const SERVER: Server = Server {
+    name: "TensorRT-LLM",
+    paths: Paths::ByPath { streamed: STREAMED, whole: "/generate" },
+    sampling: &fields::SAMPLING,
+    logprobs: false,
+    ignore_eos: true,
+};
 
 /// Options of the backend.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -27,6 +33,7 @@ fn ensemble() -> String {
 /// Writes and reads requests of Triton's generate extension.
 pub struct TensorRtLlm {
     path: String,
+    streams: bool,
     payload: Payload,
 }
 
@@ -37,28 +44,14 @@ impl Backend for TensorRtLlm {
 
     fn open(cx: &BackendContext, config: Config) -> Result<Self> {
         let usual = format!("/v2/models/{}{STREAMED}", config.model);
-        let path = fields::path(cx, &usual, "Triton generate", &[STREAMED, WHOLE])?;
-        fields::refuse(cx, SERVER, true, false)?;
-        fields::by_path(cx, STREAMED, WHOLE)?;
-        let same = [
-            "temperature",
-            "top_p",
-            "top_k",
-            "min_p",
-            "frequency_penalty",
-            "presence_penalty",
-            "repetition_penalty",
-        ]
-        .map(|name| (name, name));
-        let sampling = fields::sampling(cx, &same, SERVER)?;
+        let Use { path, streams, sampling } = SERVER.open(cx, &usual)?;
         let mut payload = Payload::new().slot("text_input").slot("max_tokens");
         if cx.ignore_eos {
             // There is no switch for it; a text that may not be shorter comes to the same.
             payload = payload.slot("min_length");
         }
-        let streams = path.ends_with(STREAMED);
         let payload = payload.fixed("stream", &streams)?.fixed_fields(&sampling).fixed_fields(&cx.extra_body);
-        Ok(Self { path, payload })
+        Ok(Self { path, streams, payload })
     }
 
     fn endpoint(&self) -> Result<Endpoint> {
@@ -78,10 +71,7 @@ impl Backend for TensorRtLlm {
             no_token: Some("the response has no text_output".into()),
             ..Plan::default()
         };
-        Ok(match self.path.ends_with(STREAMED) {
-            true => openai::stream_endpoint(&self.path, Some(plan)),
-            false => openai::whole_endpoint(&self.path, Some(plan)),
-        })
+        Ok(openai::generation_endpoint(&self.path, self.streams, Some(plan)))
     }
 
     fn build(&self, request: &RequestIn) -> Result<RequestOut> {

@@ -2,57 +2,53 @@
 
 use vbench_plugin::backend::{Condition, ErrorRule, RawObject, TerminalRule, TokenRule, UsageRule};
 use vbench_plugin::openai::{self, Payload};
+use vbench_plugin::options::NoOptions;
 use vbench_plugin::prelude::*;
 
-use crate::fields::{self, Nested};
+use crate::fields::{self, Nested, Paths, Server, Use};
 
-const SERVER: &str = "TGI";
 const STREAMED: &str = "/generate_stream";
-const WHOLE: &str = "/generate";
 
-/// Options of the backend, which has none.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Config {}
+const SERVER: Server = Server {
+    name: "TGI",
+    paths: Paths::ByPath { streamed: STREAMED, whole: "/generate" },
+    sampling: &[
+        ("temperature", "temperature"),
+        ("top_p", "top_p"),
+        ("top_k", "top_k"),
+        ("repetition_penalty", "repetition_penalty"),
+        ("frequency_penalty", "frequency_penalty"),
+    ],
+    logprobs: false,
+    ignore_eos: false,
+};
 
 /// Writes and reads TGI's requests.
 pub struct Tgi {
     path: String,
+    streams: bool,
     payload: Payload,
     parameters: Nested,
 }
 
 impl Backend for Tgi {
-    type Config = Config;
+    type Config = NoOptions;
     const NAME: &'static str = "tgi";
     const SUMMARY: &'static str =
         "Text Generation Inference, /generate_stream, or /generate with --endpoint (not streamed).";
 
-    fn open(cx: &BackendContext, _config: Config) -> Result<Self> {
-        let path = fields::path(cx, STREAMED, "TGI", &[STREAMED, WHOLE])?;
-        fields::refuse(cx, SERVER, true, true)?;
-        fields::by_path(cx, STREAMED, WHOLE)?;
-        let sampling = fields::sampling(
-            cx,
-            &[
-                ("temperature", "temperature"),
-                ("top_p", "top_p"),
-                ("top_k", "top_k"),
-                ("repetition_penalty", "repetition_penalty"),
-                ("frequency_penalty", "frequency_penalty"),
-            ],
-            SERVER,
-        )?;
+    fn open(cx: &BackendContext, _: NoOptions) -> Result<Self> {
+        let Use { path, streams, sampling } = SERVER.open(cx, STREAMED)?;
         let own = Payload::new().slot("max_new_tokens").fixed("details", &true)?;
         let (own, sampling) = draws(own, sampling)?;
         let mut extra_body = cx.extra_body.clone();
         let parameters = Nested::new("parameters", own, &sampling, &mut extra_body)?;
         let payload = Payload::new().slot("inputs").slot("parameters").fixed_fields(&extra_body);
-        Ok(Self { path, payload, parameters })
+        Ok(Self { path, streams, payload, parameters })
     }
 
     fn endpoint(&self) -> Result<Endpoint> {
-        Ok(match self.path.ends_with(STREAMED) {
+        Ok(match self.streams {
             true => openai::stream_endpoint(&self.path, Some(stream_plan())),
             false => openai::whole_endpoint(&self.path, Some(whole_plan())),
         })

@@ -12,9 +12,9 @@ use vbench_plugin::generators::PythonRandom;
 use vbench_plugin::prelude::*;
 use vbench_plugin::tokenizer::{self, Chat};
 
-use crate::Config;
 use crate::folder::{self, DataFile};
 use crate::rows::{Place, Tables};
+use crate::{Config, Drawing};
 
 /// The datasets that belong to it.
 pub const IDS: &[&str] = &["gorilla-llm/Berkeley-Function-Calling-Leaderboard"];
@@ -25,71 +25,124 @@ const CATEGORIES: &str = "simple,live_simple,multiple";
 const OUTPUT_TOKENS: i64 = 512;
 /// Rows read at once.
 const CHUNK: usize = 256;
+/// The columns of a row that are looked at.
+const COLUMNS: [&str; 2] = ["question", "function"];
 
-/// Draws samples from the files in `root`.
-pub fn draw(
-    cx: &DatasetContext,
-    config: &Config,
-    key: &'static str,
-    root: &Path,
-) -> Result<(Vec<Sample>, Vec<Skip>)> {
-    if cx.backend != "openai-chat" {
-        return Err(Error::unsupported(format!(
-            "function calls need --backend openai-chat, not {}",
-            cx.backend
-        )));
-    }
-    if tokenizer::describe().is_some_and(|tokenizer| !tokenizer.has_chat_template) {
-        return Err(Error::config(
-            "function calls are counted by the chat template, which the tokenizer has not",
-        ));
-    }
-    if config.subset.is_some() || config.split.is_some() {
-        let key = if config.subset.is_some() { "subset" } else { "split" };
-        return Err(Error::config("the files of BFCL are chosen by --bfcl-categories").key(key));
-    }
-    let files = files(config, root)?;
-    let places = 0..files.len();
-    let mut tables = Tables::of_folder(key, files);
-    let counts = places.map(|file| tables.count(file)).collect::<Result<Vec<u64>>>()?;
-    let mut order: Vec<Place> = in_turns(&counts);
-    if !config.disable_shuffle {
-        PythonRandom::new(cx.seed).shuffle(&mut order);
-    }
-    let wanted = usize::try_from(cx.count).unwrap_or(0);
-    let mut samples = Vec::new();
-    let mut passed = 0;
-    for places in order.chunks(CHUNK) {
-        if samples.len() >= wanted {
-            break;
+/// Draws samples of function calls.
+pub struct Calls {
+    cx: DatasetContext,
+    output_tokens: i64,
+    tables: Tables,
+    /// The rows in the order in which they are tried.
+    order: std::vec::IntoIter<Place>,
+    /// Rows that are asked, with the lengths of their prompts, to be asked again
+    /// if there are too few.
+    kept: Vec<(Place, u64)>,
+    passed: u64,
+}
+
+impl Calls {
+    /// Opens the files in `root`, and draws the order of their rows.
+    pub fn new(cx: &DatasetContext, config: &Config, key: &'static str, root: &Path) -> Result<Self> {
+        if cx.backend != "openai-chat" {
+            return Err(Error::unsupported(format!(
+                "function calls need --backend openai-chat, not {}",
+                cx.backend
+            )));
         }
-        let mut calls = Vec::with_capacity(places.len());
-        for row in tables.read(places, &["question", "function"])? {
-            match Call::of(&row) {
-                Some(call) => calls.push(call),
-                None => passed += 1,
+        if tokenizer::describe().is_some_and(|tokenizer| !tokenizer.has_chat_template) {
+            return Err(Error::config(
+                "function calls are counted by the chat template, which the tokenizer has not",
+            ));
+        }
+        if config.subset.is_some() || config.split.is_some() {
+            let key = if config.subset.is_some() { "subset" } else { "split" };
+            return Err(Error::config("the files of BFCL are chosen by --bfcl-categories").key(key));
+        }
+        let files = files(config, root)?;
+        let places = 0..files.len();
+        let mut tables = Tables::of_folder(key, files);
+        let counts = places.map(|file| tables.count(file)).collect::<Result<Vec<u64>>>()?;
+        let mut order: Vec<Place> = in_turns(&counts);
+        if !config.rows.disable_shuffle {
+            PythonRandom::new(cx.seed).shuffle(&mut order);
+        }
+        Ok(Self {
+            cx: cx.clone(),
+            output_tokens: config.output_len.unwrap_or(OUTPUT_TOKENS),
+            tables,
+            order: order.into_iter(),
+            kept: Vec::new(),
+            passed: 0,
+        })
+    }
+}
+
+impl Drawing for Calls {
+    fn next_page(&mut self, max: usize) -> Result<Vec<Sample>> {
+        let wanted = usize::try_from(self.cx.count).unwrap_or(0);
+        let max = max.min(CHUNK).min(wanted - self.kept.len());
+        let (mut places, mut calls) = (Vec::new(), Vec::new());
+        while calls.is_empty() && max > 0 {
+            let tried: Vec<Place> = self.order.by_ref().take(max).collect();
+            if tried.is_empty() {
+                break;
+            }
+            for (row, place) in self.tables.read(&tried, &COLUMNS)?.iter().zip(tried) {
+                match Call::of(row) {
+                    Some(call) => {
+                        places.push(place);
+                        calls.push(call);
+                    }
+                    None => self.passed += 1,
+                }
             }
         }
-        calls.truncate(wanted - samples.len());
+        if calls.is_empty() {
+            return Ok(Vec::new());
+        }
         let chats: Vec<Chat> = calls
             .iter()
             .map(|call| Chat { messages: call.messages.to_string(), tools: Some(call.tools.to_string()) })
             .collect();
         let lengths = tokenizer::count(&tokenizer::render_chat(&chats, true, None)?, true)?;
-        for (call, prompt_tokens) in calls.into_iter().zip(lengths) {
-            let output_tokens = config.output_len.unwrap_or(OUTPUT_TOKENS);
-            let turn = Turn::new(
-                Prompt::Messages(call.messages.to_string()),
-                u64::from(prompt_tokens),
-                output_tokens,
-            );
-            let overrides = json!({"tools": call.tools, "tool_choice": "auto"});
-            let id = cx.request_id(samples.len());
-            samples.push(Sample::new(turn).with_id(id).with_overrides(overrides.to_string()));
+        let mut samples = Vec::with_capacity(calls.len());
+        for ((call, place), length) in calls.into_iter().zip(places).zip(lengths) {
+            let id = self.cx.request_id(self.kept.len());
+            samples.push(self.sample(call, u64::from(length)).with_id(id));
+            self.kept.push((place, u64::from(length)));
         }
+        Ok(samples)
     }
-    let reason = "without messages or functions".to_owned();
-    Ok((samples, if passed > 0 { vec![Skip { reason, count: passed }] } else { Vec::new() }))
+
+    fn again(&mut self, places: &[usize]) -> Result<Vec<Sample>> {
+        let kept: Vec<(Place, u64)> = places.iter().map(|&place| self.kept[place]).collect();
+        let rows: Vec<Place> = kept.iter().map(|&(place, _)| place).collect();
+        let mut samples = Vec::with_capacity(rows.len());
+        for (row, (_, length)) in self.tables.read(&rows, &COLUMNS)?.iter().zip(kept) {
+            let call =
+                Call::of(row).ok_or_else(|| Error::internal("a row that was asked cannot be asked again"))?;
+            samples.push(self.sample(call, length));
+        }
+        Ok(samples)
+    }
+
+    fn found(&self) -> usize {
+        self.kept.len()
+    }
+
+    fn skips(&self) -> Vec<Skip> {
+        let reason = "without messages or functions".to_owned();
+        if self.passed > 0 { vec![Skip { reason, count: self.passed }] } else { Vec::new() }
+    }
+}
+
+impl Calls {
+    fn sample(&self, call: Call, prompt_tokens: u64) -> Sample {
+        let turn = Turn::new(Prompt::Messages(call.messages.to_string()), prompt_tokens, self.output_tokens);
+        let overrides = json!({"tools": call.tools, "tool_choice": "auto"});
+        Sample::new(turn).with_overrides(overrides.to_string())
+    }
 }
 
 /// The files of the categories, in the order in which they were named.

@@ -16,11 +16,13 @@ mod sampling;
 use std::path::Path;
 
 use vbench_plugin::dataset::Skip;
-use vbench_plugin::generators::PythonRandom;
+use vbench_plugin::options::{MediaChat, RowChoice};
 use vbench_plugin::prelude::*;
-use vbench_plugin::{log, rules, tokenizer};
+use vbench_plugin::rules::{self, Repeats};
+use vbench_plugin::{log, tokenizer};
 
-use classes::Class;
+use bfcl::Calls;
+use classes::{Class, LongestSpeech};
 use rows::{OrderedRows, Shuffle};
 use sampling::TextSampling;
 
@@ -28,7 +30,6 @@ vbench_plugin::export! { datasets: [HuggingFace] }
 
 /// Options of the dataset.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Config {
     /// The dataset: a folder with its files, a file, or a folder of the Hugging
     /// Face cache.
@@ -51,14 +52,8 @@ pub struct Config {
     #[serde(default)]
     #[schemars(extend("x-flag" = "no-stream"))]
     no_stream: bool,
-    /// Take the rows in the order of the files.
-    #[serde(default)]
-    #[schemars(extend("x-flag" = "disable-shuffle"))]
-    disable_shuffle: bool,
-    /// Do not repeat rows when there are too few.
-    #[serde(default)]
-    #[schemars(extend("x-flag" = "no-oversample"))]
-    no_oversample: bool,
+    #[serde(flatten)]
+    rows: RowChoice,
     /// Send prompts as they are, without the tokenizer's chat template.
     #[serde(default)]
     #[schemars(extend("x-flag" = "skip-chat-template"))]
@@ -79,14 +74,12 @@ pub struct Config {
     #[serde(default)]
     #[schemars(range(min = 0), extend("x-flag" = "asr-min-audio-len-sec"))]
     asr_min_audio_len_sec: f64,
-    /// Longest speech, in seconds; any without this.
+    /// Longest speech, in seconds; any without this, with inf and with 0.
     #[serde(default)]
-    #[schemars(range(min = 0), extend("x-flag" = "asr-max-audio-len-sec"))]
-    asr_max_audio_len_sec: Option<f64>,
-    /// Write prompts with their media as chat messages.
-    #[serde(default)]
-    #[schemars(extend("x-flag" = "enable-multimodal-chat"))]
-    enable_multimodal_chat: bool,
+    #[schemars(extend("x-flag" = "asr-max-audio-len-sec"))]
+    asr_max_audio_len_sec: Option<LongestSpeech>,
+    #[serde(flatten)]
+    media: MediaChat,
     /// The dataset's folder of the Hugging Face cache, which is otherwise found by the dataset's id.
     #[serde(default)]
     #[schemars(extend("format" = "path", "x-hub-dataset" = true))]
@@ -113,15 +106,14 @@ impl Default for Config {
             split: None,
             output_len: None,
             no_stream: false,
-            disable_shuffle: false,
-            no_oversample: false,
+            rows: RowChoice::default(),
             skip_chat_template: false,
             blazedit_min_distance: 0.0,
             blazedit_max_distance: one(),
             bfcl_categories: None,
             asr_min_audio_len_sec: 0.0,
             asr_max_audio_len_sec: None,
-            enable_multimodal_chat: false,
+            media: MediaChat::default(),
             hub_folder: None,
             prompt_column: None,
             output_column: None,
@@ -141,14 +133,44 @@ const PATH: &str = "path";
 /// The option that names the folder of the cache.
 const HUB_FOLDER: &str = "hub_folder";
 
+/// Rows that are read again at once.
+const REPEATED_AT_ONCE: usize = 256;
+
 /// Samples from a Hugging Face dataset.
 pub struct HuggingFace {
     cx: DatasetContext,
     config: Config,
     class: Class,
-    /// What is still to be given out, last first; none before the first call.
-    left: Option<Vec<Sample>>,
-    summary: Summary,
+    /// None before the first call.
+    drawing: Option<Box<dyn Drawing>>,
+    /// None as long as there are rows that were not asked.
+    repeats: Option<Repeats>,
+    /// Samples that have been given out.
+    given: usize,
+}
+
+/// Rows that become samples, page by page, so that what is held does not grow
+/// with what the rows say.
+trait Drawing {
+    /// The next samples, at most `max`, of rows that were not asked before; none
+    /// when there are no more.
+    fn next_page(&mut self, max: usize) -> Result<Vec<Sample>>;
+
+    /// Samples of rows that were asked before, by the places of their samples.
+    /// They have no ids.
+    fn again(&mut self, places: &[usize]) -> Result<Vec<Sample>>;
+
+    /// How many rows have been asked.
+    fn found(&self) -> usize;
+
+    /// Whether an id of these rows is also that of a sample that follows, up to
+    /// `wanted` in all. Ids that count samples are all different.
+    fn ids_collide(&self, _wanted: usize) -> bool {
+        false
+    }
+
+    /// What was passed over.
+    fn skips(&self) -> Vec<Skip>;
 }
 
 impl Dataset for HuggingFace {
@@ -167,20 +189,36 @@ impl Dataset for HuggingFace {
         if !cx.compat.is_reference() {
             refuse_without_effect(&config, class)?;
         }
-        Ok(Self { cx: cx.clone(), config, class, left: None, summary: Summary::default() })
+        Ok(Self { cx: cx.clone(), config, class, drawing: None, repeats: None, given: 0 })
     }
 
     fn next(&mut self) -> Result<Option<Sample>> {
-        if self.left.is_none() {
-            let mut samples = self.sample()?;
-            samples.reverse();
-            self.left = Some(samples);
+        Ok(self.next_batch(1)?.pop())
+    }
+
+    fn next_batch(&mut self, max: usize) -> Result<Vec<Sample>> {
+        let mut drawing = match self.drawing.take() {
+            Some(drawing) => drawing,
+            None => self.begin()?,
+        };
+        let mut page = Vec::new();
+        if self.repeats.is_none() {
+            page = drawing.next_page(max)?;
         }
-        Ok(self.left.as_mut().and_then(Vec::pop))
+        if page.is_empty() {
+            page = self.repeat(drawing.as_mut(), max)?;
+        }
+        self.drawing = Some(drawing);
+        self.given += page.len();
+        Ok(page)
     }
 
     fn finish(&mut self) -> Result<Summary> {
-        Ok(std::mem::take(&mut self.summary))
+        Ok(Summary {
+            python_random: self.repeats.as_ref().map(|repeats| rules::python_state(repeats.random())),
+            skipped: self.drawing.as_ref().map(|drawing| drawing.skips()).unwrap_or_default(),
+            ..Summary::default()
+        })
     }
 }
 
@@ -211,35 +249,46 @@ fn refuse_without_effect(config: &Config, class: Class) -> Result<()> {
 }
 
 impl HuggingFace {
-    fn sample(&mut self) -> Result<Vec<Sample>> {
-        let (mut samples, skipped) = self.draw()?;
-        self.summary.skipped = skipped;
-        let found = samples.len();
+    /// Asks at most `max` of the rows again, if there were too few.
+    fn repeat(&mut self, drawing: &mut dyn Drawing, max: usize) -> Result<Vec<Sample>> {
         let wanted = usize::try_from(self.cx.count).unwrap_or(0);
-        if !self.config.no_oversample && found < wanted {
-            let mut random = PythonRandom::new(self.cx.seed);
-            rules::oversample(&mut samples, self.cx.count, &self.cx.request_id_prefix, &mut random)?;
-            self.summary.python_random = Some(rules::python_state(&random));
-            log::info(format!("{found} rows can be asked; {} are asked again", wanted - found));
+        let count = wanted.saturating_sub(self.given).min(max).min(REPEATED_AT_ONCE);
+        if self.config.rows.no_oversample || count == 0 {
+            return Ok(Vec::new());
         }
-        Ok(samples)
+        let repeats = match &mut self.repeats {
+            Some(repeats) => repeats,
+            none => {
+                let found = drawing.found();
+                let repeats = Repeats::new(self.cx.seed, found, wanted)?;
+                if drawing.ids_collide(wanted) {
+                    return Err(Error::internal("two samples have the same request id"));
+                }
+                log::info(format!("{found} rows can be asked; {} are asked again", wanted - found));
+                none.insert(repeats)
+            }
+        };
+        let samples = drawing.again(&repeats.draw(count)?)?;
+        let numbered = |(number, sample): (usize, Sample)| sample.with_id(self.cx.request_id(number));
+        Ok((self.given..).zip(samples).map(numbered).collect())
     }
 
-    fn draw(&self) -> Result<(Vec<Sample>, Vec<Skip>)> {
+    /// Opens the files.
+    fn begin(&self) -> Result<Box<dyn Drawing>> {
         let (cx, config) = (&self.cx, &self.config);
         let (key, root) = self.root();
-        match (self.class, root) {
+        Ok(match (self.class, root) {
             (Class::Text(class), root) => {
                 let rows = match root {
                     Some(root) => OrderedRows::of_folder(key, self.files(class, root)?, self.shuffle())?,
                     None => self.rows_of_file()?,
                 };
                 let media = media::RowMedia { key, folder: self.copy() };
-                TextSampling { cx, config, class, rows, media }.draw()
+                Box::new(TextSampling::new(cx, config, class, rows, media)?)
             }
-            (Class::Bfcl, Some(root)) => bfcl::draw(cx, config, key, root),
-            (Class::Bfcl, None) => Err(self.no_copy()),
-        }
+            (Class::Bfcl, Some(root)) => Box::new(Calls::new(cx, config, key, root)?),
+            (Class::Bfcl, None) => return Err(self.no_copy()),
+        })
     }
 
     /// The folder of the dataset, and the option that names it: the path, else
@@ -268,7 +317,7 @@ impl HuggingFace {
     }
 
     fn shuffle(&self) -> Shuffle {
-        match (self.config.disable_shuffle, self.config.no_stream) {
+        match (self.config.rows.disable_shuffle, self.config.no_stream) {
             (true, _) => Shuffle::None,
             (false, true) => Shuffle::Whole(self.cx.seed),
             (false, false) => Shuffle::Streamed(self.cx.seed),

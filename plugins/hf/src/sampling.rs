@@ -1,18 +1,22 @@
 //! From rows to samples: what a class of text says, with tokens counted.
 
+use std::collections::VecDeque;
+
 use vbench_plugin::dataset::Skip;
 use vbench_plugin::log;
 use vbench_plugin::prelude::*;
 use vbench_plugin::rules::{self, Validity};
 use vbench_plugin::tokenizer::{self, Chat};
 
-use crate::Config;
-use crate::classes::{AnswerRule, Draft, Fault, Keep, MediaUse, Numbering, Output, Row, Template, TextClass};
+use crate::classes::{
+    AnswerRule, Draft, Fault, Keep, LongestSpeech, MediaUse, Numbering, Output, Row, Template, TextClass,
+};
 use crate::media::{RowMedia, Taken};
 use crate::rows::{OrderedRows, Place};
+use crate::{Config, Drawing};
 
 /// Rows read at once, at least and at most, where some may be passed over.
-const CHUNK: (usize, usize) = (32, 1024);
+const CHUNK: (usize, usize) = (32, 512);
 
 /// Rows that were passed over, by the reason.
 #[derive(Debug, Clone, Copy, Default)]
@@ -24,12 +28,29 @@ struct Passed {
 }
 
 /// Draws samples of a class of text.
-pub struct TextSampling<'a> {
-    pub cx: &'a DatasetContext,
-    pub config: &'a Config,
-    pub class: &'static TextClass,
-    pub rows: OrderedRows,
-    pub media: RowMedia,
+pub struct TextSampling {
+    cx: DatasetContext,
+    config: Config,
+    class: &'static TextClass,
+    rows: OrderedRows,
+    media: RowMedia,
+    /// Rows that were looked at.
+    seen: u64,
+    passed: Passed,
+    /// Rows that are asked, to be asked again if there are too few.
+    kept: Vec<Kept>,
+    /// Samples that have been made and not yet given out.
+    ready: VecDeque<Sample>,
+}
+
+/// A row that is asked.
+#[derive(Debug, Clone, Copy)]
+struct Kept {
+    place: Place,
+    prompt_tokens: u64,
+    output_tokens: i64,
+    /// What its request id counts.
+    number: u64,
 }
 
 /// A prompt with its lengths.
@@ -39,84 +60,143 @@ struct Measured {
     answer_tokens: Option<i64>,
 }
 
-impl TextSampling<'_> {
-    /// As many samples as are wanted, fewer if there are fewer rows, and what
-    /// was passed over.
-    pub fn draw(mut self) -> Result<(Vec<Sample>, Vec<Skip>)> {
-        self.check()?;
+type DraftOfRow = Result<Option<Draft>, Fault>;
+
+impl TextSampling {
+    /// Refuses what cannot be done with this class; nothing is drawn yet.
+    pub fn new(
+        cx: &DatasetContext,
+        config: &Config,
+        class: &'static TextClass,
+        rows: OrderedRows,
+        media: RowMedia,
+    ) -> Result<Self> {
+        let this = Self {
+            cx: cx.clone(),
+            config: config.clone(),
+            class,
+            rows,
+            media,
+            seen: 0,
+            passed: Passed::default(),
+            kept: Vec::new(),
+            ready: VecDeque::new(),
+        };
+        this.check()?;
+        Ok(this)
+    }
+}
+
+impl Drawing for TextSampling {
+    fn next_page(&mut self, max: usize) -> Result<Vec<Sample>> {
         let wanted = self.wanted();
-        let mut samples: Vec<Sample> = Vec::new();
-        let mut passed = Passed::default();
-        let mut seen: u64 = 0;
-        while samples.len() < wanted {
-            let missing = (wanted - samples.len()).saturating_mul(2).clamp(CHUNK.0, CHUNK.1);
+        while self.ready.is_empty() && self.kept.len() < wanted {
+            // A few more than are missing, as some may be passed over.
+            let missing = max.min(wanted - self.kept.len()).saturating_mul(2).clamp(CHUNK.0, CHUNK.1);
             let places = self.rows.take(missing)?;
             if places.is_empty() {
                 break;
             }
-            let drafts = self.drafts(&places)?;
-            let measured = self.measure(&drafts)?;
-            for ((draft, measured), place) in drafts.into_iter().zip(measured).zip(places) {
-                if samples.len() >= wanted {
-                    break;
-                }
-                seen += 1;
-                // A fault of a row that is not needed is none.
-                let draft = match draft {
-                    Ok(draft) => draft,
-                    Err(fault) => {
-                        let location = self.rows.locate(place)?;
-                        return Err(Error::input(fault.message).at(location.column(fault.column)));
-                    }
-                };
-                let Some(measured) = draft.is_some().then_some(measured).flatten() else {
-                    passed.by_class += 1;
-                    continue;
-                };
-                let Some(output_tokens) = self.output_tokens(&measured, place, &mut passed)? else {
-                    continue;
-                };
-                let attachments = match self.attachments(&draft, place, &mut passed)? {
-                    Some(attachments) => attachments,
-                    None => continue,
-                };
-                let number = match self.class.numbering {
-                    Numbering::Rows if self.cx.compat.is_reference() => seen - 1,
-                    _ => samples.len() as u64,
-                };
-                let turn = self.turn(measured, output_tokens, attachments)?;
-                samples.push(Sample::new(turn).with_id(self.cx.request_id(number)));
-            }
+            self.add(places, wanted)?;
         }
-        Ok((samples, passed.skips()))
+        let given = self.ready.len().min(max);
+        Ok(self.ready.drain(..given).collect())
+    }
+
+    fn again(&mut self, places: &[usize]) -> Result<Vec<Sample>> {
+        let kept: Vec<Kept> = places.iter().map(|&place| self.kept[place]).collect();
+        let rows: Vec<Place> = kept.iter().map(|kept| kept.place).collect();
+        let drafts = self.drafts(&rows)?;
+        let prompts = self.prompts(&drafted(&drafts))?;
+        let mut samples = Vec::with_capacity(kept.len());
+        for ((draft, prompt), kept) in drafts.into_iter().zip(prompts).zip(kept) {
+            // A row that was drafted once is again; rows do not change during a run.
+            let (Ok(Some(draft)), place) = (draft, kept.place) else {
+                return Err(Error::internal("a row that was asked cannot be asked again"));
+            };
+            let Some(attachments) = self.attachments(&draft, place)? else {
+                return Err(Error::internal("a medium that was sent is too long or too short now"));
+            };
+            let turn = self.turn(prompt, kept.prompt_tokens, kept.output_tokens, attachments)?;
+            samples.push(Sample::new(turn));
+        }
+        Ok(samples)
+    }
+
+    fn found(&self) -> usize {
+        self.kept.len()
+    }
+
+    fn ids_collide(&self, wanted: usize) -> bool {
+        let following = self.kept.len() as u64..wanted as u64;
+        self.kept.iter().any(|kept| following.contains(&kept.number))
+    }
+
+    fn skips(&self) -> Vec<Skip> {
+        self.passed.skips()
+    }
+}
+
+impl TextSampling {
+    /// Makes samples of these rows, up to `wanted` in all.
+    fn add(&mut self, places: Vec<Place>, wanted: usize) -> Result<()> {
+        let drafts = self.drafts(&places)?;
+        let measured = self.measure(&drafts)?;
+        for ((draft, measured), place) in drafts.into_iter().zip(measured).zip(places) {
+            if self.kept.len() >= wanted {
+                break;
+            }
+            self.seen += 1;
+            // A fault of a row that is not needed is none.
+            let draft = match draft {
+                Ok(draft) => draft,
+                Err(fault) => {
+                    let location = self.rows.locate(place)?;
+                    return Err(Error::input(fault.message).at(location.column(fault.column)));
+                }
+            };
+            let (Some(draft), Some(measured)) = (draft, measured) else {
+                self.passed.by_class += 1;
+                continue;
+            };
+            let Some(output_tokens) = self.output_tokens(&measured, place)? else { continue };
+            let Some(attachments) = self.attachments(&draft, place)? else { continue };
+            let number = match self.class.numbering {
+                Numbering::Rows if self.cx.compat.is_reference() => self.seen - 1,
+                _ => self.kept.len() as u64,
+            };
+            let Measured { prompt, prompt_tokens, .. } = measured;
+            let turn = self.turn(prompt, prompt_tokens, output_tokens, attachments)?;
+            self.ready.push_back(Sample::new(turn).with_id(self.cx.request_id(number)));
+            self.kept.push(Kept { place, prompt_tokens, output_tokens, number });
+        }
+        Ok(())
     }
 
     /// The medium of a row; none if the row is passed over for its length.
-    fn attachments(
-        &mut self,
-        draft: &Option<Draft>,
-        place: Place,
-        passed: &mut Passed,
-    ) -> Result<Option<Attachments>> {
-        let Some(medium) = draft.as_ref().and_then(|draft| draft.medium.as_ref()) else {
-            return Ok(Some(Attachments::None));
-        };
+    fn attachments(&mut self, draft: &Draft, place: Place) -> Result<Option<Attachments>> {
+        let Some(medium) = &draft.medium else { return Ok(Some(Attachments::None)) };
         let Taken { media, duration_s } = match self.media.take(medium) {
             Ok(taken) => taken,
             Err(error) => return Err(error.at(self.rows.locate(place)?.column(medium.column))),
         };
-        let longest_s = self.config.asr_max_audio_len_sec.unwrap_or(f64::INFINITY);
+        let longest_s = self.config.asr_max_audio_len_sec.map_or(f64::INFINITY, LongestSpeech::seconds);
         let range = self.config.asr_min_audio_len_sec..=longest_s;
         if duration_s.is_some_and(|duration_s| !range.contains(&duration_s)) {
-            passed.by_duration += 1;
+            self.passed.by_duration += 1;
             return Ok(None);
         }
         Ok(Some(Attachments::One(media)))
     }
 
-    fn turn(&self, measured: Measured, output_tokens: i64, attachments: Attachments) -> Result<Turn> {
-        let Measured { prompt, prompt_tokens, .. } = measured;
-        let in_chat = self.config.enable_multimodal_chat
+    fn turn(
+        &self,
+        prompt: String,
+        prompt_tokens: u64,
+        output_tokens: i64,
+        attachments: Attachments,
+    ) -> Result<Turn> {
+        let in_chat = self.config.media.enable_multimodal_chat
             && matches!(self.class.media, MediaUse::Kept | MediaUse::Embedded);
         if !in_chat {
             return Ok(Turn::text(prompt, prompt_tokens, output_tokens).with_attachments(attachments));
@@ -212,7 +292,7 @@ impl TextSampling<'_> {
         !self.cx.compat.is_reference() || self.answer_rule().is_none_or(|rule| rule.flag_wins)
     }
 
-    fn drafts(&mut self, places: &[Place]) -> Result<Vec<Result<Option<Draft>, Fault>>> {
+    fn drafts(&mut self, places: &[Place]) -> Result<Vec<DraftOfRow>> {
         let named: Vec<&str> = [&self.config.prompt_column, &self.config.output_column]
             .into_iter()
             .flatten()
@@ -220,19 +300,23 @@ impl TextSampling<'_> {
             .collect();
         let columns = if self.class.columns.is_empty() { named.as_slice() } else { self.class.columns };
         let rows = self.rows.read(places, columns)?;
-        Ok(rows.iter().map(|row| (self.class.draft)(&Row(row), self.config, self.cx.compat)).collect())
+        Ok(rows.iter().map(|row| (self.class.draft)(&Row(row), &self.config, self.cx.compat)).collect())
     }
 
-    /// Prompts as they are sent, and lengths; none where there is no draft.
-    fn measure(&self, drafts: &[Result<Option<Draft>, Fault>]) -> Result<Vec<Option<Measured>>> {
-        let found: Vec<&Draft> = drafts.iter().filter_map(|draft| draft.as_ref().ok()?.as_ref()).collect();
-        let prompts: Vec<String> = if self.templated() {
-            let chats: Vec<Chat> =
-                found.iter().map(|draft| Chat { messages: draft.ask.messages(), tools: None }).collect();
-            tokenizer::render_chat(&chats, true, None)?
-        } else {
-            found.iter().map(|draft| draft.ask.clone().text()).collect()
-        };
+    /// Prompts as they are sent.
+    fn prompts(&self, drafts: &[&Draft]) -> Result<Vec<String>> {
+        if !self.templated() {
+            return Ok(drafts.iter().map(|draft| draft.ask.clone().text()).collect());
+        }
+        let chats: Vec<Chat> =
+            drafts.iter().map(|draft| Chat { messages: draft.ask.messages(), tools: None }).collect();
+        tokenizer::render_chat(&chats, true, None)
+    }
+
+    /// Prompts with their lengths; none where there is no draft.
+    fn measure(&self, drafts: &[DraftOfRow]) -> Result<Vec<Option<Measured>>> {
+        let found = drafted(drafts);
+        let prompts = self.prompts(&found)?;
         // With special tokens, also where the template has written them.
         let lengths = tokenizer::count(&prompts, true)?;
         let measured_by_answer = self.config.output_len.is_none() || !self.flag_counts();
@@ -263,7 +347,7 @@ impl TextSampling<'_> {
     }
 
     /// How long the answer may be; none for a row that is passed over.
-    fn output_tokens(&mut self, row: &Measured, place: Place, passed: &mut Passed) -> Result<Option<i64>> {
+    fn output_tokens(&mut self, row: &Measured, place: Place) -> Result<Option<i64>> {
         let rule = match self.class.output {
             Output::Fixed(usual) => return Ok(Some(self.config.output_len.unwrap_or(usual))),
             Output::Answer(rule) => rule,
@@ -277,7 +361,7 @@ impl TextSampling<'_> {
                 )
                 .at(self.rows.locate(place)?));
             }
-            passed.empty += 1;
+            self.passed.empty += 1;
             return Ok(None);
         }
         let kept = |validity: Validity| validity.accepts(row.prompt_tokens, output_tokens);
@@ -286,9 +370,14 @@ impl TextSampling<'_> {
             Keep::Always(validity) => kept(validity),
             Keep::All | Keep::WhenMeasured(_) => true,
         };
-        passed.by_length += u64::from(!keep);
+        self.passed.by_length += u64::from(!keep);
         Ok(keep.then_some(output_tokens))
     }
+}
+
+/// The drafts that there are.
+fn drafted(drafts: &[DraftOfRow]) -> Vec<&Draft> {
+    drafts.iter().filter_map(|draft| draft.as_ref().ok()?.as_ref()).collect()
 }
 
 impl Passed {

@@ -78,12 +78,9 @@ fn samples_are_those_of_the_reference_client() {
             config.insert("name".into(), config["path"].clone());
         }
         let args = DatasetArgs {
-            seed: case.seed,
-            count: case.count,
-            request_id_prefix: "g-".into(),
             backend: case.backend,
-            compat: Compat::V0_33,
             grants: grants(&folder),
+            ..DatasetArgs::recorded(case.seed, case.count)
         };
         let run = host.run_dataset::<HuggingFace>(&Value::Object(config).to_string(), args).unwrap();
         assert_eq!(run.samples.len(), case.samples.len(), "{}", case.case);

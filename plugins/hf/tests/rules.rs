@@ -205,6 +205,48 @@ fn images_are_held_as_jpeg_and_addresses_are_left() {
     assert_eq!(url(turns[2]), "https://a/c.png");
 }
 
+/// What a call does depends on how much it is asked for, not on the dataset.
+#[test]
+fn samples_are_made_as_they_are_asked_for() {
+    let row = |number: usize| match number {
+        899 => json!({"question": 1}),
+        number => json!({"question": format!("q{number}"), "image": {"path": "a.png"}}),
+    };
+    let host =
+        Host::new().with_rows("path", (0..900).map(row).collect()).with_file("path", "a.png", b"\x89PNG");
+    let config = r#"{"path": "x.jsonl", "name": "Lin-Chen/MMStar", "disable_shuffle": true}"#;
+    let args = DatasetArgs { count: 2000, ..DatasetArgs::default() };
+    let mut dataset = host.open_dataset::<HuggingFace>(config, args).unwrap();
+    assert_eq!(dataset.next(4).unwrap().len(), 4);
+    assert!(host.media().len() <= 32, "{}", host.media().len());
+    // The last row is bad, which shows when it is its turn.
+    let pages: Result<Vec<usize>> = (0..5).map(|_| dataset.next(256).map(|page| page.len())).collect();
+    assert_eq!(pages.unwrap_err().location.unwrap().row, Some(900));
+}
+
+#[test]
+fn rows_are_asked_again_page_by_page() {
+    let rows: Vec<Value> = (0..3).map(|number| json!({"question": number.to_string()})).collect();
+    let config =
+        r#"{"path": "x.jsonl", "name": "openai/gsm8k", "disable_shuffle": true, "skip_chat_template": true}"#;
+    let asked = |sizes: &[usize]| {
+        let host = Host::new().with_rows("path", rows.clone());
+        let args = DatasetArgs { count: 40, ..DatasetArgs::default() };
+        let mut dataset = host.open_dataset::<HuggingFace>(config, args).unwrap();
+        let (mut samples, mut sizes) = (Vec::new(), sizes.iter().cycle());
+        loop {
+            let page = dataset.next(*sizes.next().unwrap()).unwrap();
+            if page.is_empty() {
+                return (samples, dataset.finish().unwrap());
+            }
+            samples.extend(page);
+        }
+    };
+    let (samples, summary) = asked(&[1000]);
+    assert_eq!((samples.len(), samples[39].id.as_deref()), (40, Some("test-39")));
+    assert_eq!((samples, summary), asked(&[1, 5, 2]));
+}
+
 #[test]
 fn media_in_a_chat_stay_beside_it_or_do_not() {
     let row = json!({"question": "q", "image": "https://a/b.png"});
@@ -248,6 +290,57 @@ fn sounds_that_are_too_short_or_too_long_are_passed_over() {
     assert_eq!(run.summary.skipped[0].count, 2);
     assert!(host.media().iter().all(|held| held.form == Form::Wav));
     assert_eq!(lengths(&run), [1024, 1024]);
+}
+
+#[test]
+fn speech_of_any_length_can_be_asked_in_several_ways() {
+    let rows = || vec![json!({"audio": {"array": vec![0.5; 9000], "sampling_rate": 1}})];
+    for longest in [json!("inf"), json!("infinity"), json!(0), json!(9000.0)] {
+        let config = json!({"name": "openslr/librispeech_asr", "asr_max_audio_len_sec": longest});
+        assert_eq!(run_media(rows(), config, Compat::V0_33).0.unwrap().samples.len(), 1, "{longest}");
+    }
+    let config = json!({"name": "openslr/librispeech_asr", "asr_max_audio_len_sec": "long"});
+    assert!(run_media(rows(), config, Compat::V0_33).0.is_err());
+}
+
+/// A tokenizer of this name, perhaps with a token of its own for contexts.
+struct Speech(&'static str, bool);
+
+impl HostTokenizer for Speech {
+    fn describe(&self) -> Info {
+        Info { name: self.0.into(), added_special_ids: vec![1000], ..ByteTokenizer.describe() }
+    }
+
+    fn encode(&self, text: &str, add_special_tokens: bool) -> Vec<u32> {
+        match (self.1, text) {
+            (true, "<|startofcontext|>") => vec![1000],
+            _ => ByteTokenizer.encode(text, add_special_tokens),
+        }
+    }
+
+    fn decode(&self, ids: &[u32], skip_special_tokens: bool) -> String {
+        ByteTokenizer.decode(ids, skip_special_tokens)
+    }
+}
+
+#[test]
+fn speech_begins_with_the_control_tokens_of_the_model() {
+    let whisper = "<|startoftranscript|><|en|><|transcribe|><|notimestamps|>";
+    let cohere = "<|startofcontext|><|startoftranscript|><|emo:undefined|><|en|><|en|><|pnc|><|noitn|>\
+        <|notimestamp|><|nodiarize|>";
+    for (tokenizer, prompt) in [
+        (Speech("openai/whisper-large-v3", false), whisper),
+        (Speech("CohereLabs/some-model", false), cohere),
+        (Speech("/models/transcribe", true), cohere),
+        (Speech("some-other/asr-model", false), ""),
+    ] {
+        let row = json!({"audio": {"array": [0.5], "sampling_rate": 1}});
+        let config = r#"{"path": "x.jsonl", "name": "openslr/librispeech_asr"}"#;
+        let args = DatasetArgs { count: 1, backend: "openai-audio".into(), ..DatasetArgs::default() };
+        let host = Host::new().with_tokenizer(tokenizer).with_rows("path", vec![row]);
+        let run = host.run_dataset::<HuggingFace>(config, args).unwrap();
+        assert_eq!(run.samples[0].turns[0].prompt, Prompt::Text(prompt.into()));
+    }
 }
 
 #[test]

@@ -1,14 +1,15 @@
 //! The backend `ollama`: Ollama's `/api/chat`, a JSON text a line.
 //!
-//! Ollama's messages hold plain text. Lists of text parts are joined; media are
-//! refused, since Ollama takes their bytes beside the text, which a reference
-//! cannot stand for. Sampling flags go into `options`, under Ollama's names.
+//! Ollama's messages hold plain text, with the Base64 of images beside it. Lists
+//! of text parts are joined; video, sound, and images at an address are refused.
+//! Sampling flags go into `options`, under Ollama's names.
 
 mod messages;
 mod response;
 
 use vbench_plugin::backend::{RawObject, raw_object};
 use vbench_plugin::openai::{self, Payload};
+use vbench_plugin::options::NoOptions;
 use vbench_plugin::prelude::*;
 
 vbench_plugin::export! { backends: [Ollama] }
@@ -27,11 +28,6 @@ const SAMPLING: [(&str, &str); 7] = [
     ("repetition_penalty", "repeat_penalty"),
 ];
 
-/// Options of the backend, which has none.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Config {}
-
 /// Writes and reads requests of Ollama's chat.
 pub struct Ollama {
     path: String,
@@ -41,11 +37,11 @@ pub struct Ollama {
 }
 
 impl Backend for Ollama {
-    type Config = Config;
+    type Config = NoOptions;
     const NAME: &'static str = "ollama";
     const SUMMARY: &'static str = "Ollama, /api/chat.";
 
-    fn open(cx: &BackendContext, _config: Config) -> Result<Self> {
+    fn open(cx: &BackendContext, _: NoOptions) -> Result<Self> {
         let path = cx.endpoint.as_deref().unwrap_or(PATH);
         openai::check_suffix(path, "Ollama chat", &[PATH])?;
         for (given, flag) in [(cx.ignore_eos, "--ignore-eos"), (cx.logprobs.is_some(), "--logprobs")] {

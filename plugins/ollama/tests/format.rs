@@ -40,11 +40,47 @@ fn contents_are_texts() {
         json!([{"role": "user", "content": "q"}, {"role": "assistant", "content": "r"},
             {"role": "system", "content": "be brief"}, {"role": "user", "content": "u"}])
     );
-    let image = r#"[{"type":"image_url","image_url":{"url":"https://a"}}]"#;
-    let error = backend(BackendArgs::default()).build(&request(Turn::new(Prompt::Parts(image.into()), 1, 1)));
-    assert!(error.unwrap_err().message.contains("media"));
     let ids = Turn::new(Prompt::TokenIds(vec![1]), 1, 1);
     assert!(backend(BackendArgs::default()).build(&request(ids)).is_err());
+}
+
+/// The host puts Base64 in the place of references.
+#[test]
+fn images_stand_beside_the_text() {
+    let reference = "vbench-media:00000000000000000000000000000000";
+    let data = "data:image/png;base64,AAAA";
+    let images = json!([format!("{reference};base64"), "AAAA"]);
+    let part = |url: &str| json!({"type": "image_url", "image_url": {"url": url}});
+    let parts = json!([{"type": "text", "text": "what "}, part(reference), {"type": "text", "text": "is it?"}, part(data)]);
+    let media = [reference, data].map(|url| Media::new(MediaKind::Image, url)).to_vec();
+    for turn in [
+        Turn::text("what is it?", 1, 7).with_attachments(Attachments::Many(media)),
+        Turn::new(Prompt::Parts(parts.to_string()), 1, 7),
+        Turn::new(Prompt::Messages(json!([{"role": "user", "content": parts}]).to_string()), 1, 7),
+    ] {
+        assert_eq!(
+            body(BackendArgs::default(), &request(turn)).unwrap()["messages"],
+            json!([{"role": "user", "content": "what is it?", "images": images}])
+        );
+    }
+}
+
+#[test]
+fn what_ollama_cannot_take_is_refused() {
+    let with = |kind, url| Turn::text("a", 1, 1).with_attachments(Attachments::One(Media::new(kind, url)));
+    for (turn, said) in [
+        (with(MediaKind::Image, "https://a/b.png"), "does not fetch"),
+        (with(MediaKind::Image, "file://b.png"), "--custom-ensure-client-side-data"),
+        (with(MediaKind::Video, "vbench-media:0"), "video or audio"),
+        (
+            Turn::new(Prompt::Parts(r#"[{"type":"input_audio","input_audio":{}}]"#.into()), 1, 1),
+            "video or audio",
+        ),
+        (Turn::new(Prompt::Parts(r#"[{"type":"image_url"}]"#.into()), 1, 1), "no address"),
+    ] {
+        let error = body(BackendArgs::default(), &request(turn)).unwrap_err();
+        assert!(error.message.contains(said), "{}", error.message);
+    }
 }
 
 fn read(args: BackendArgs, lines: &[&str]) -> Parsed {

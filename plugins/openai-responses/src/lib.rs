@@ -12,6 +12,7 @@ use serde::Deserializer;
 use serde_json::value::RawValue;
 use vbench_plugin::backend::{Condition, ErrorRule, TerminalRule, TokenRule, UsageRule};
 use vbench_plugin::openai::{self, Payload, Truthy};
+use vbench_plugin::options::NoOptions;
 use vbench_plugin::plan::Reader;
 use vbench_plugin::prelude::*;
 
@@ -19,11 +20,6 @@ vbench_plugin::export! { backends: [Responses] }
 
 /// The path that the backend uses unless `--endpoint` names another.
 const PATH: &str = "/v1/responses";
-
-/// Options of the backend, which has none.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Config {}
 
 /// Writes and reads requests of the Responses API.
 pub struct Responses {
@@ -35,11 +31,11 @@ pub struct Responses {
 }
 
 impl Backend for Responses {
-    type Config = Config;
+    type Config = NoOptions;
     const NAME: &'static str = "openai-responses";
     const SUMMARY: &'static str = "Responses API of OpenAI-compatible servers.";
 
-    fn open(cx: &BackendContext, _config: Config) -> Result<Self> {
+    fn open(cx: &BackendContext, _: NoOptions) -> Result<Self> {
         let path = cx.endpoint.as_deref().unwrap_or(PATH);
         openai::check_suffix(path, "OpenAI Responses API", &["responses"])?;
         let payload = Payload::new()
@@ -57,10 +53,7 @@ impl Backend for Responses {
     /// The reference client reads on after an error, which a plan does not.
     fn endpoint(&self) -> Result<Endpoint> {
         let plan = (!self.compat.is_reference()).then(|| self.plan.clone());
-        Ok(match self.streams {
-            true => openai::stream_endpoint(&self.path, plan),
-            false => openai::whole_endpoint(&self.path, plan),
-        })
+        Ok(openai::generation_endpoint(&self.path, self.streams, plan))
     }
 
     fn build(&self, request: &RequestIn) -> Result<RequestOut> {

@@ -57,10 +57,7 @@ impl Backend for Completions {
 
     fn endpoint(&self) -> Result<Endpoint> {
         let plan = (!self.parse).then(|| self.plan.clone());
-        Ok(match self.streams {
-            true => openai::stream_endpoint(&self.path, plan),
-            false => openai::whole_endpoint(&self.path, plan),
-        })
+        Ok(openai::generation_endpoint(&self.path, self.streams, plan))
     }
 
     fn build(&self, request: &RequestIn) -> Result<RequestOut> {

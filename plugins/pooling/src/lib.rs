@@ -15,11 +15,6 @@ pub use rerank::Rerank;
 
 vbench_plugin::export! { backends: [AnyPooling, Rerank] }
 
-/// Options of the backends, which have none.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Config {}
-
 /// Refuses what neither request can hold. The reference client leaves media out.
 fn check(request: &RequestIn, compat: Compat) -> Result<()> {
     if !request.history.is_empty() {

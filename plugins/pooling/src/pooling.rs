@@ -2,9 +2,10 @@
 
 use vbench_plugin::backend::{RawObject, raw_object};
 use vbench_plugin::openai::{self, Payload, Pooling};
+use vbench_plugin::options::NoOptions;
 use vbench_plugin::prelude::*;
 
-use crate::{Config, check};
+use crate::check;
 
 /// Any pooling task of a vLLM server.
 pub struct AnyPooling {
@@ -20,11 +21,11 @@ pub struct AnyPooling {
 }
 
 impl Backend for AnyPooling {
-    type Config = Config;
+    type Config = NoOptions;
     const NAME: &'static str = "vllm-pooling";
     const SUMMARY: &'static str = "Pooling API of vLLM servers, for any pooling task.";
 
-    fn open(cx: &BackendContext, _config: Config) -> Result<Self> {
+    fn open(cx: &BackendContext, _: NoOptions) -> Result<Self> {
         let path = cx.endpoint.as_deref().unwrap_or("/pooling");
         openai::check_suffix(path, "vLLM Pooling API", &["pooling"])?;
         let base = Payload::new().slot("model").fixed("truncate_prompt_tokens", &-1)?;

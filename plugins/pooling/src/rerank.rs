@@ -1,9 +1,10 @@
 //! `vllm-rerank`: documents to be ranked by a query.
 
 use vbench_plugin::openai::{self, Payload, Pooling};
+use vbench_plugin::options::NoOptions;
 use vbench_plugin::prelude::*;
 
-use crate::{Config, check};
+use crate::check;
 
 /// Ranking by a vLLM server.
 pub struct Rerank {
@@ -14,11 +15,11 @@ pub struct Rerank {
 }
 
 impl Backend for Rerank {
-    type Config = Config;
+    type Config = NoOptions;
     const NAME: &'static str = "vllm-rerank";
     const SUMMARY: &'static str = "Rerank API of vLLM servers.";
 
-    fn open(cx: &BackendContext, _config: Config) -> Result<Self> {
+    fn open(cx: &BackendContext, _: NoOptions) -> Result<Self> {
         let path = cx.endpoint.as_deref().unwrap_or("/v1/rerank");
         openai::check_suffix(path, "vLLM score API", &["rerank"])?;
         if !cx.compat.is_reference() && !cx.extra_body.is_empty() {

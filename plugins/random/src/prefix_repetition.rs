@@ -4,9 +4,14 @@
 //! All draws come from the reference client's process-wide generators, which
 //! vLLM 0.33 seeds anew for this dataset: tokens from legacy numpy's, the order
 //! from CPython's. Each sequence begins where the one before has stopped
-//! drawing, so they are made one after the other, all before the first is sent
-//! since they are shuffled. With `--sampling parallel` each has draws of its
-//! own, so they are made when they are asked for, many at once.
+//! drawing, so they are made one after the other, up to the last that a page of
+//! samples needs. A shuffle mixes them all, so that the first page needs nearly
+//! all of them; then they are made when the dataset is opened. With
+//! `--sampling parallel` each has draws of its own, so they are made when they
+//! are asked for, many at once.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use vbench_plugin::generators::{NumpyRandomState, PythonRandom};
 use vbench_plugin::prelude::*;
@@ -69,24 +74,54 @@ fn output_len() -> i64 {
 /// Prompts with common beginnings.
 pub struct PrefixRepetition {
     output_len: i64,
+    prefix_len: usize,
     suffix_len: usize,
     vocab_size: u32,
+    groups: Groups,
     fitter: Fitter,
     source: Source,
     random: PythonRandom,
-    prefixes: Vec<Vec<u32>>,
-    /// Beginning and number of each prompt, the next one last.
-    left: Vec<(usize, usize)>,
+    /// The beginnings that have been made.
+    prefixes: BTreeMap<usize, Vec<u32>>,
+    /// Numbers of the prompts that are still to be given out, the next one last.
+    left: Vec<usize>,
     mismatch: i64,
     dropped: u64,
 }
 
+/// Which prompts have a beginning in common: those of consecutive numbers, the
+/// first groups with one more than the others.
+#[derive(Debug, Clone, Copy)]
+struct Groups {
+    /// Prompts of a group.
+    each: usize,
+    /// Groups with one more.
+    larger: usize,
+}
+
+impl Groups {
+    /// The group of a prompt.
+    fn of(self, number: usize) -> usize {
+        let in_larger = self.larger * (self.each + 1);
+        match number.checked_sub(in_larger) {
+            None => number / (self.each + 1),
+            Some(after) => self.larger + after / self.each,
+        }
+    }
+}
+
 /// Where tokens come from.
 enum Source {
-    /// One stream, and what it gave for each prompt.
-    Serial(Box<NumpyRandomState>, Vec<Vec<u32>>),
+    /// One stream.
+    Serial(Box<Serial>),
     /// A stream for each prompt.
     Parallel(Substreams),
+}
+
+struct Serial {
+    numpy: NumpyRandomState,
+    /// What it gave for each prompt, as far as it has been asked.
+    suffixes: Vec<Vec<u32>>,
 }
 
 /// Number of the draw that begins a sequence; later ones are those of the fitter.
@@ -111,40 +146,43 @@ impl Dataset for PrefixRepetition {
             ))
             .key("num_prefixes"));
         }
-        let remainder = (cx.count % config.num_prefixes).unsigned_abs();
-        // Neither length is negative.
-        let (prefix_len, suffix_len) = (config.prefix_len as usize, config.suffix_len as usize);
+        let remainder = cx.count % config.num_prefixes;
+        // None of these is negative.
+        let groups = Groups {
+            each: each as usize,
+            larger: if config.keep_remainder { remainder as usize } else { 0 },
+        };
+        let count = if config.keep_remainder { cx.count } else { each * config.num_prefixes } as usize;
         let source = match config.sampling {
             Sampling::Serial => {
-                Source::Serial(Box::new(NumpyRandomState::new(rules::numpy_seed(cx.seed)?)), Vec::new())
+                let numpy = NumpyRandomState::new(rules::numpy_seed(cx.seed)?);
+                Source::Serial(Box::new(Serial { numpy, suffixes: Vec::new() }))
             }
             Sampling::Parallel => Source::Parallel(Substreams::new(cx.seed)),
         };
+        let mut random = PythonRandom::new(cx.seed);
+        let mut left: Vec<usize> = (0..count).collect();
+        if !config.disable_shuffle {
+            random.shuffle(&mut left);
+        }
+        left.reverse();
         let mut this = Self {
             output_len: config.output_len,
-            suffix_len,
+            prefix_len: config.prefix_len as usize,
+            suffix_len: config.suffix_len as usize,
             vocab_size: info.vocab_size,
+            groups,
             fitter: Fitter::new(info.vocab_size, Window::default()),
             source,
-            random: PythonRandom::new(cx.seed),
-            prefixes: Vec::new(),
-            left: Vec::new(),
+            random,
+            prefixes: BTreeMap::new(),
+            left,
             mismatch: 0,
-            dropped: if config.keep_remainder { 0 } else { remainder },
+            dropped: if config.keep_remainder { 0 } else { remainder.unsigned_abs() },
         };
-        for number in 0..config.num_prefixes as usize {
-            let prefix = this.make_prefix(number, prefix_len)?;
-            this.prefixes.push(prefix);
-            let more = config.keep_remainder && (number as u64) < remainder;
-            for _ in 0..each + i64::from(more) {
-                this.make_suffix()?;
-                this.left.push((number, this.left.len()));
-            }
-        }
         if !config.disable_shuffle {
-            this.random.shuffle(&mut this.left);
+            this.make_in_turn(count)?;
         }
-        this.left.reverse();
         Ok(this)
     }
 
@@ -153,14 +191,15 @@ impl Dataset for PrefixRepetition {
     }
 
     fn next_batch(&mut self, max: usize) -> Result<Vec<Sample>> {
-        let most = self.prefixes.first().map_or(0, Vec::len) + self.suffix_len;
+        let most = self.prefix_len + self.suffix_len;
         let count = max.min((DECODED_AT_ONCE / most.max(1)).max(1)).min(self.left.len());
-        let page: Vec<(usize, usize)> = self.left.drain(self.left.len() - count..).rev().collect();
+        let page: Vec<usize> = self.left.drain(self.left.len() - count..).rev().collect();
         let suffixes = self.suffixes(&page)?;
         let mut prompts = TokenLists { ids: Vec::new(), ends: Vec::new() };
         let mut lengths = Vec::new();
-        for ((prefix, _), suffix) in page.into_iter().zip(suffixes) {
-            let prompt = [self.prefixes[prefix].as_slice(), &suffix].concat();
+        for (number, suffix) in page.into_iter().zip(suffixes) {
+            let prefix = self.prefixes.get(&self.groups.of(number)).map_or(&[][..], Vec::as_slice);
+            let prompt = [prefix, &suffix].concat();
             lengths.push(prompt.len() as u64);
             prompts.push(&prompt);
         }
@@ -184,7 +223,7 @@ impl Dataset for PrefixRepetition {
         Ok(Summary {
             python_random: Some(rules::python_state(&self.random)),
             numpy_random: match &self.source {
-                Source::Serial(numpy, _) => Some(rules::numpy_state(numpy)),
+                Source::Serial(serial) => Some(rules::numpy_state(&serial.numpy)),
                 Source::Parallel(_) => None,
             },
             ..Summary::default()
@@ -193,48 +232,56 @@ impl Dataset for PrefixRepetition {
 }
 
 impl PrefixRepetition {
-    /// A beginning.
-    fn make_prefix(&mut self, number: usize, length: usize) -> Result<Vec<u32>> {
-        match &mut self.source {
-            Source::Serial(numpy, _) => {
-                let ids = drawn(numpy.as_mut(), 0, self.vocab_size, length)?;
-                let fitted = self.fitter.fit_one(ids, length, numpy.as_mut())?;
-                self.mismatch = self.mismatch.saturating_add(fitted.mismatch());
-                Ok(fitted.ids)
+    /// Makes the first `count` prompts as far as they are not made yet, one after
+    /// the other, each group's beginning before its first; nothing where every
+    /// prompt has draws of its own.
+    fn make_in_turn(&mut self, count: usize) -> Result<()> {
+        let Self { source, fitter, groups, prefixes, mismatch, .. } = self;
+        let Source::Serial(serial) = source else { return Ok(()) };
+        let mut sequence = |length: usize| {
+            let ids = drawn(&mut serial.numpy, 0, self.vocab_size, length)?;
+            let fitted = fitter.fit_one(ids, length, &mut serial.numpy)?;
+            *mismatch = mismatch.saturating_add(fitted.mismatch());
+            Ok(fitted.ids)
+        };
+        for number in serial.suffixes.len()..count {
+            if let Entry::Vacant(group) = prefixes.entry(groups.of(number)) {
+                group.insert(sequence(self.prefix_len)?);
             }
-            Source::Parallel(streams) => {
-                // Counted from the end, where no prompt is.
-                let ids = drawn(streams, u64::MAX - number as u64, self.vocab_size, length)?;
-                let fitted = self.fitter.fit_one(ids, length, streams)?;
-                self.mismatch = self.mismatch.saturating_add(fitted.mismatch());
-                Ok(fitted.ids)
-            }
+            serial.suffixes.push(sequence(self.suffix_len)?);
         }
+        Ok(())
     }
 
-    /// Makes what follows the beginning in the next prompt, where it has to be
-    /// made in its turn.
-    fn make_suffix(&mut self) -> Result<()> {
-        let Source::Serial(numpy, suffixes) = &mut self.source else { return Ok(()) };
-        let ids = drawn(numpy.as_mut(), 0, self.vocab_size, self.suffix_len)?;
-        let fitted = self.fitter.fit_one(ids, self.suffix_len, numpy.as_mut())?;
-        self.mismatch = self.mismatch.saturating_add(fitted.mismatch());
-        suffixes.push(fitted.ids);
+    /// Makes the beginnings that a page needs, where they have draws of their own.
+    fn make_prefixes(&mut self, page: &[usize]) -> Result<()> {
+        let Source::Parallel(streams) = &mut self.source else { return Ok(()) };
+        for group in page.iter().map(|&number| self.groups.of(number)) {
+            if let Entry::Vacant(prefix) = self.prefixes.entry(group) {
+                // Counted from the end, where no prompt is.
+                let ids = drawn(streams, u64::MAX - group as u64, self.vocab_size, self.prefix_len)?;
+                let fitted = self.fitter.fit_one(ids, self.prefix_len, streams)?;
+                self.mismatch = self.mismatch.saturating_add(fitted.mismatch());
+                prefix.insert(fitted.ids);
+            }
+        }
         Ok(())
     }
 
     /// What follows the beginnings in the prompts of a page, by their numbers.
-    fn suffixes(&mut self, page: &[(usize, usize)]) -> Result<Vec<Vec<u32>>> {
+    fn suffixes(&mut self, page: &[usize]) -> Result<Vec<Vec<u32>>> {
+        self.make_in_turn(page.iter().max().map_or(0, |last| last + 1))?;
+        self.make_prefixes(page)?;
         match &mut self.source {
-            Source::Serial(_, suffixes) => {
-                Ok(page.iter().map(|&(_, number)| std::mem::take(&mut suffixes[number])).collect())
+            Source::Serial(serial) => {
+                Ok(page.iter().map(|&number| std::mem::take(&mut serial.suffixes[number])).collect())
             }
             Source::Parallel(streams) => {
                 let mut made = Vec::with_capacity(page.len());
                 let mut waiting = page.iter();
                 loop {
                     while self.fitter.has_room(self.suffix_len) {
-                        let Some(&(_, number)) = waiting.next() else { break };
+                        let Some(&number) = waiting.next() else { break };
                         let ids = drawn(streams, number as u64, self.vocab_size, self.suffix_len)?;
                         self.fitter.push(self.suffix_len, |own| *own = ids);
                     }
@@ -257,4 +304,17 @@ fn drawn(draws: &mut impl TokenDraws, sequence: u64, vocab_size: u32, length: us
     let mut ids = Vec::with_capacity(length);
     draws.draw(Draw { sequence, round: FIRST_DRAW }, vocab_size, length, &mut ids)?;
     Ok(ids)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_groups_have_one_more() {
+        let groups = Groups { each: 2, larger: 1 };
+        assert_eq!([0, 1, 2, 3, 4, 5, 6].map(|number| groups.of(number)), [0, 0, 0, 1, 1, 2, 2]);
+        let even = Groups { each: 3, larger: 0 };
+        assert_eq!([0, 2, 3, 5, 6].map(|number| even.of(number)), [0, 0, 1, 1, 2]);
+    }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use vbench_plugin::generators::NumpyGenerator;
+use vbench_plugin::options::MediaChat;
 use vbench_plugin::prelude::*;
 use vbench_plugin::rules;
 
@@ -16,7 +17,6 @@ const BACKENDS: [&str; 2] = ["openai-audio", "openai-chat"];
 
 /// Options of the dataset, of which those that `random` has too go by its flags.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 #[schemars(extend("x-ignore-eos" = true))]
 pub struct MmConfig {
     /// Tokens of a prompt, those included that the tokenizer adds; the prefix comes on top.
@@ -49,10 +49,8 @@ pub struct MmConfig {
     /// Height, width and frames of items, with their probabilities; one frame is an image.
     #[serde(default)]
     bucket_config: BucketConfig,
-    /// Write prompts with their media as chat messages.
-    #[serde(default)]
-    #[schemars(extend("x-flag" = "enable-multimodal-chat"))]
-    enable_multimodal_chat: bool,
+    #[serde(flatten)]
+    media: MediaChat,
 }
 
 fn input_len() -> i64 {
@@ -117,7 +115,7 @@ impl Dataset for RandomMm {
         let offsets = DrawnVector::draw(&mut generator, tokens.offsets(), wanted)?;
         let mut prompts = Prompts::new(generator, tokens, input_lens, offsets, wanted);
         prompts.draw_prefix(config.prefix_len as usize)?;
-        let enable_multimodal_chat = config.enable_multimodal_chat;
+        let enable_multimodal_chat = config.media.enable_multimodal_chat;
         Ok(Self { cx: cx.clone(), prompts, items, output_lens, enable_multimodal_chat, samples: 0 })
     }
 

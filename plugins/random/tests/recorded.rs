@@ -1,7 +1,9 @@
 //! The dataset against what the reference client sampled with the same
 //! tokenizers.
 
+use std::cell::Cell;
 use std::path::Path;
+use std::rc::Rc;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -120,14 +122,7 @@ fn run_as<D: Dataset>(
     seed: u64,
     compat: Compat,
 ) -> Result<DatasetRun> {
-    let args = DatasetArgs {
-        seed,
-        count,
-        request_id_prefix: "g-".into(),
-        backend: "openai-chat".into(),
-        compat,
-        ..DatasetArgs::default()
-    };
+    let args = DatasetArgs { backend: "openai-chat".into(), compat, ..DatasetArgs::recorded(seed, count) };
     Host::new().with_tokenizer(Recorded::load(tokenizer)).run_dataset::<D>(&config.to_string(), args)
 }
 
@@ -186,14 +181,8 @@ fn prompts_with_media_are_those_of_the_reference_client() {
     let cases: Vec<MediaCase> = serde_json::from_str(include_str!("fixtures/mm.json")).unwrap();
     assert_eq!(cases.len(), 5);
     for MediaCase { case, items, images } in cases {
-        let args = DatasetArgs {
-            seed: case.seed,
-            count: case.count,
-            request_id_prefix: "g-".into(),
-            backend: "openai-chat".into(),
-            compat: Compat::V0_33,
-            ..DatasetArgs::default()
-        };
+        let args =
+            DatasetArgs { backend: "openai-chat".into(), ..DatasetArgs::recorded(case.seed, case.count) };
         let host = Host::new().with_tokenizer(Recorded::load(&case.tokenizer));
         let run = host.run_dataset::<RandomMm>(&case.config.to_string(), args).unwrap();
         let found: Vec<usize> =
@@ -310,6 +299,38 @@ fn a_remainder_is_left_out_unless_it_is_asked_for() {
     assert_eq!(texts(all), (11, false));
     let error = run_as::<PrefixRepetition>("bpe", &json!({}), 4, 0, Compat::V0_33).unwrap_err();
     assert_eq!(error.config_key.as_deref(), Some("num_prefixes"));
+}
+
+/// A tokenizer that counts how many sequences it has decoded.
+struct Counting(Recorded, Rc<Cell<usize>>);
+
+impl HostTokenizer for Counting {
+    fn describe(&self) -> Info {
+        self.0.describe()
+    }
+
+    fn encode(&self, text: &str, add_special_tokens: bool) -> Vec<u32> {
+        self.0.encode(text, add_special_tokens)
+    }
+
+    fn decode(&self, ids: &[u32], skip_special_tokens: bool) -> String {
+        self.1.set(self.1.get() + 1);
+        self.0.decode(ids, skip_special_tokens)
+    }
+}
+
+#[test]
+fn prompts_that_are_not_shuffled_are_made_as_they_are_asked_for() {
+    let config =
+        json!({"prefix_len": 8, "suffix_len": 8, "num_prefixes": 5, "disable_shuffle": true}).to_string();
+    let decoded = Rc::new(Cell::new(0));
+    let host = Host::new().with_tokenizer(Counting(Recorded::load("bpe"), Rc::clone(&decoded)));
+    let mut dataset = host.open_dataset::<PrefixRepetition>(&config, DatasetArgs::recorded(4, 200)).unwrap();
+    assert_eq!(decoded.get(), 0);
+    assert_eq!(dataset.next(3).unwrap().len(), 3);
+    let first = decoded.get();
+    while !dataset.next(50).unwrap().is_empty() {}
+    assert!(first * 20 < decoded.get(), "{first} of {}", decoded.get());
 }
 
 #[test]

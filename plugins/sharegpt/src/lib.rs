@@ -9,8 +9,9 @@ use std::collections::VecDeque;
 use serde_json::value::RawValue;
 use vbench_plugin::dataset::Skip;
 use vbench_plugin::generators::PythonRandom;
+use vbench_plugin::options::{MediaChat, RowChoice};
 use vbench_plugin::prelude::*;
-use vbench_plugin::rules::{self, Validity};
+use vbench_plugin::rules::{self, Repeats, Validity};
 use vbench_plugin::table::{Format, Rows};
 use vbench_plugin::{log, tokenizer};
 
@@ -18,7 +19,6 @@ vbench_plugin::export! { datasets: [ShareGpt] }
 
 /// Options of the dataset.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Config {
     /// The conversations, a JSON file.
     #[schemars(extend("format" = "path", "x-flag" = "dataset-path"))]
@@ -28,18 +28,10 @@ pub struct Config {
     #[serde(default)]
     #[schemars(extend("x-general-flag" = "output-len"))]
     output_len: Option<i64>,
-    /// Take the conversations in the order of the file.
-    #[serde(default)]
-    #[schemars(extend("x-flag" = "disable-shuffle"))]
-    disable_shuffle: bool,
-    /// Do not repeat conversations when there are too few.
-    #[serde(default)]
-    #[schemars(extend("x-flag" = "no-oversample"))]
-    no_oversample: bool,
-    /// Write prompts with their media as chat messages.
-    #[serde(default)]
-    #[schemars(extend("x-flag" = "enable-multimodal-chat"))]
-    enable_multimodal_chat: bool,
+    #[serde(flatten)]
+    rows: RowChoice,
+    #[serde(flatten)]
+    media: MediaChat,
 }
 
 /// The option that names the file.
@@ -57,7 +49,10 @@ pub struct ShareGpt {
     cx: DatasetContext,
     config: Config,
     rows: Rows,
+    /// Behind the order of the rows.
     random: PythonRandom,
+    /// None as long as there are rows that were not asked.
+    repeats: Option<Repeats>,
     /// Numbers of the rows with a question and an answer, in the order in which
     /// they are tried; none before the first call.
     order: Option<Vec<u64>>,
@@ -96,6 +91,7 @@ impl Dataset for ShareGpt {
             config,
             rows: Rows::open(PATH, Format::Json)?,
             random: PythonRandom::new(cx.seed),
+            repeats: None,
             order: None,
             tried: 0,
             kept: Vec::new(),
@@ -125,7 +121,7 @@ impl Dataset for ShareGpt {
             self.add(rows, wanted)?;
         }
         self.order = Some(order);
-        if self.ready.is_empty() && !self.config.no_oversample && self.made < wanted {
+        if self.ready.is_empty() && !self.config.rows.no_oversample && self.made < wanted {
             self.repeat(wanted, max)?;
         }
         let given = self.ready.len().min(max);
@@ -133,8 +129,8 @@ impl Dataset for ShareGpt {
     }
 
     fn finish(&mut self) -> Result<Summary> {
-        let mut summary =
-            Summary { python_random: Some(rules::python_state(&self.random)), ..Summary::default() };
+        let random = self.repeats.as_ref().map_or(&self.random, Repeats::random);
+        let mut summary = Summary { python_random: Some(rules::python_state(random)), ..Summary::default() };
         for (reason, count) in [
             ("without a question and an answer", self.without_pair),
             ("too short or too long to be asked", self.skipped),
@@ -174,7 +170,7 @@ impl ShareGpt {
         let mut order: Vec<u64> =
             (0u64..).zip(turns).filter(|&(_, turns)| turns >= 2).map(|(row, _)| row).collect();
         self.without_pair = self.rows.count() - order.len() as u64;
-        if !self.config.disable_shuffle {
+        if !self.config.rows.disable_shuffle {
             self.random.shuffle(&mut order);
         }
         Ok(order)
@@ -219,13 +215,14 @@ impl ShareGpt {
                 self.skipped
             )));
         }
-        if self.made == found {
-            self.random = PythonRandom::new(self.cx.seed);
-            log::info(format!("{found} conversations can be asked; {} are asked again", wanted - found));
-        }
-        let count = max.min(CHUNK.1).min(wanted - self.made);
-        let draw = |_| self.random.choice(found).map_err(|error| Error::internal(error.to_string()));
-        let drawn = (0..count).map(draw).collect::<Result<Vec<_>>>()?;
+        let repeats = match &mut self.repeats {
+            Some(repeats) => repeats,
+            none => {
+                log::info(format!("{found} conversations can be asked; {} are asked again", wanted - found));
+                none.insert(Repeats::new(self.cx.seed, found, wanted)?)
+            }
+        };
+        let drawn = repeats.draw(max.min(CHUNK.1).min(wanted - self.made))?;
         let again: Vec<Kept> = drawn.into_iter().map(|place| self.kept[place]).collect();
         let rows: Vec<u64> = again.iter().map(|kept| kept.row).collect();
         for (row, kept) in self.rows.read::<Row>(&rows, &COLUMNS)?.into_iter().zip(again) {
@@ -239,7 +236,7 @@ impl ShareGpt {
     /// Makes the next sample.
     fn make(&mut self, question: Question, kept: Kept) -> Result<()> {
         let Question { row, prompt, attachments } = question;
-        let prompt = if self.config.enable_multimodal_chat {
+        let prompt = if self.config.media.enable_multimodal_chat {
             let messages = rules::chat_messages(&prompt, &attachments);
             Prompt::Messages(messages.map_err(|error| error.at(self.rows.locate(row)))?)
         } else {

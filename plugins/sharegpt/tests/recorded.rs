@@ -5,8 +5,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 use vbench_plugin::prelude::*;
-use vbench_plugin::testing::{DatasetArgs, Host, HostTokenizer};
-use vbench_plugin::tokenizer::Info;
+use vbench_plugin::testing::{ChatMl, DatasetArgs, Host};
 use vbench_plugin_sharegpt::ShareGpt;
 
 #[derive(Deserialize)]
@@ -44,44 +43,17 @@ fn rows(file: &str) -> Vec<Value> {
     serde_json::from_str(text).unwrap()
 }
 
-/// Knows how many tokens the texts of one file have, and nothing else.
-struct Counts(HashMap<String, usize>);
-
-impl Counts {
-    fn new(tokenizer: &str, file: &str) -> Self {
-        let counts: HashMap<String, HashMap<String, Vec<Vec<usize>>>> =
-            serde_json::from_str(include_str!("fixtures/token_counts.json")).unwrap();
-        let mut known = HashMap::new();
-        for (row, counts) in rows(file).iter().zip(&counts[tokenizer][file]) {
-            for (number, &count) in counts.iter().enumerate() {
-                known.insert(row["conversations"][number]["value"].as_str().unwrap().to_owned(), count);
-            }
-        }
-        Self(known)
-    }
-}
-
-impl HostTokenizer for Counts {
-    fn describe(&self) -> Info {
-        Info {
-            name: "counts".into(),
-            vocab_size: 1,
-            full_vocab_size: 1,
-            special_ids: Vec::new(),
-            added_special_ids: Vec::new(),
-            specials_per_sequence: 0,
-            has_chat_template: false,
+/// Knows how many tokens the texts of one file have.
+fn counts(tokenizer: &str, file: &str) -> ChatMl {
+    let counts: HashMap<String, HashMap<String, Vec<Vec<usize>>>> =
+        serde_json::from_str(include_str!("fixtures/token_counts.json")).unwrap();
+    let mut known = HashMap::new();
+    for (row, counts) in rows(file).iter().zip(&counts[tokenizer][file]) {
+        for (number, &count) in counts.iter().enumerate() {
+            known.insert(row["conversations"][number]["value"].as_str().unwrap().to_owned(), count);
         }
     }
-
-    fn encode(&self, text: &str, add_special_tokens: bool) -> Vec<u32> {
-        assert!(add_special_tokens, "lengths include special tokens");
-        vec![0; self.0[text]]
-    }
-
-    fn decode(&self, _ids: &[u32], _skip_special_tokens: bool) -> String {
-        unreachable!("the dataset decodes nothing")
-    }
+    ChatMl::new(known)
 }
 
 #[test]
@@ -90,9 +62,8 @@ fn samples_are_those_of_the_reference_client() {
     assert_eq!(cases.len(), 8);
     for case in cases {
         let rows = rows(&case.file);
-        let host = Host::new()
-            .with_tokenizer(Counts::new(&case.tokenizer, &case.file))
-            .with_rows("path", rows.clone());
+        let host =
+            Host::new().with_tokenizer(counts(&case.tokenizer, &case.file)).with_rows("path", rows.clone());
         let config = json!({
             "path": "x.json",
             "output_len": case.output_len,
@@ -100,13 +71,7 @@ fn samples_are_those_of_the_reference_client() {
             "no_oversample": case.no_oversample,
             "enable_multimodal_chat": case.enable_multimodal_chat,
         });
-        let args = DatasetArgs {
-            seed: case.seed,
-            count: case.count,
-            request_id_prefix: "g-".into(),
-            compat: Compat::V0_33,
-            ..DatasetArgs::default()
-        };
+        let args = DatasetArgs::recorded(case.seed, case.count);
         let run = host.run_dataset::<ShareGpt>(&config.to_string(), args).unwrap();
         assert_eq!(run.samples.len(), case.samples.len(), "{}", case.case);
         for (sample, recorded) in run.samples.iter().zip(&case.samples) {

@@ -43,14 +43,7 @@ fn run(config: Value, backend: &str, count: i64, compat: Compat) -> Result<Datas
 }
 
 fn run_with(poem: &[&str], config: Value, backend: &str, count: i64, compat: Compat) -> Result<DatasetRun> {
-    let args = DatasetArgs {
-        seed: 3,
-        count,
-        request_id_prefix: "g-".into(),
-        backend: backend.into(),
-        compat,
-        ..DatasetArgs::default()
-    };
+    let args = DatasetArgs { backend: backend.into(), compat, ..DatasetArgs::recorded(3, count) };
     Host::new()
         .with_tokenizer(Words)
         .with_rows("path", poem.iter().map(|line| json!(line)).collect())

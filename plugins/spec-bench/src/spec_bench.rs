@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 use vbench_plugin::log;
+use vbench_plugin::options::{ChatTemplate, RowChoice};
 use vbench_plugin::prelude::*;
 use vbench_plugin::rules::PromptRows;
 use vbench_plugin::table::{Format, Rows};
@@ -10,7 +11,6 @@ use crate::rows::{FirstMessages, SEED, Samples};
 
 /// Options of the dataset.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct SpecBenchConfig {
     /// The questions, a JSON Lines file with a column `turns`.
     #[schemars(extend("format" = "path", "x-flag" = "dataset-path"))]
@@ -23,14 +23,8 @@ pub struct SpecBenchConfig {
     /// Only questions of this category.
     #[serde(default)]
     category: Option<String>,
-    /// Take the rows in the order of the file.
-    #[serde(default)]
-    #[schemars(extend("x-flag" = "disable-shuffle"))]
-    disable_shuffle: bool,
-    /// Do not repeat rows when there are too few.
-    #[serde(default)]
-    #[schemars(extend("x-flag" = "no-oversample"))]
-    no_oversample: bool,
+    #[serde(flatten)]
+    rows: RowChoice,
     /// Send prompts as they are, without the tokenizer's chat template; vLLM 0.33 always takes the template.
     #[serde(default)]
     #[schemars(extend("x-flag" = "skip-chat-template"))]
@@ -67,10 +61,11 @@ impl Dataset for SpecBench {
             output_tokens: config.output_len,
             rule: PromptRows {
                 seed: SEED,
-                disable_shuffle: config.disable_shuffle,
-                no_oversample: config.no_oversample,
-                templated: reference || !config.skip_chat_template,
-                template_options: config.chat_template_kwargs.filter(|_| !reference),
+                rows: config.rows,
+                template: ChatTemplate {
+                    skip_chat_template: config.skip_chat_template && !reference,
+                    chat_template_kwargs: config.chat_template_kwargs.filter(|_| !reference),
+                },
             },
         };
         Samples::new(cx, Self::NAME, source, |turns| turns.get(0)?.as_str()).map(Self)

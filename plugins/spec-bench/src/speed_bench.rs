@@ -1,7 +1,7 @@
 //! The dataset `speed_bench`: a folder with a JSON Lines file a subset, whose
 //! rows have `messages`.
 
-use serde_json::{Map, Value};
+use vbench_plugin::options::{ChatTemplate, RowChoice};
 use vbench_plugin::prelude::*;
 use vbench_plugin::rules::PromptRows;
 use vbench_plugin::table::{Format, Rows};
@@ -10,7 +10,6 @@ use crate::rows::{FirstMessages, SEED, Samples};
 
 /// Options of the dataset.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct SpeedBenchConfig {
     /// The folder of the benchmark, with a JSON Lines file for each subset.
     #[schemars(extend("format" = "path", "x-flag" = "dataset-path"))]
@@ -26,22 +25,10 @@ pub struct SpeedBenchConfig {
     /// Only prompts of this category.
     #[serde(default)]
     category: Option<String>,
-    /// Take the rows in the order of the file.
-    #[serde(default)]
-    #[schemars(extend("x-flag" = "disable-shuffle"))]
-    disable_shuffle: bool,
-    /// Do not repeat rows when there are too few.
-    #[serde(default)]
-    #[schemars(extend("x-flag" = "no-oversample"))]
-    no_oversample: bool,
-    /// Send prompts as they are, without the tokenizer's chat template.
-    #[serde(default)]
-    #[schemars(extend("x-flag" = "skip-chat-template"))]
-    skip_chat_template: bool,
-    /// Variables for the chat template, a JSON object.
-    #[serde(default)]
-    #[schemars(extend("x-flag" = "chat-template-kwargs"))]
-    chat_template_kwargs: Option<Map<String, Value>>,
+    #[serde(flatten)]
+    rows: RowChoice,
+    #[serde(flatten)]
+    template: ChatTemplate,
 }
 
 fn output_len() -> i64 {
@@ -92,13 +79,7 @@ impl Dataset for SpeedBench {
             column: "messages",
             category: config.category,
             output_tokens: config.output_len,
-            rule: PromptRows {
-                seed: SEED,
-                disable_shuffle: config.disable_shuffle,
-                no_oversample: config.no_oversample,
-                templated: !config.skip_chat_template,
-                template_options: config.chat_template_kwargs,
-            },
+            rule: PromptRows { seed: SEED, rows: config.rows, template: config.template },
         };
         Samples::new(cx, Self::NAME, source, |messages| messages.get(0)?.get("content")?.as_str()).map(Self)
     }

@@ -42,13 +42,7 @@ fn samples_are_those_of_the_reference_client() {
     assert_eq!(cases.len(), 6);
     for case in cases {
         let tokenizer = ChatMl::new(RecordedSample::lengths(&case.samples));
-        let args = DatasetArgs {
-            seed: case.seed,
-            count: case.count,
-            request_id_prefix: "g-".into(),
-            compat: Compat::V0_33,
-            ..DatasetArgs::default()
-        };
+        let args = DatasetArgs::recorded(case.seed, case.count);
         let run = run(&host(tokenizer), &case.dataset, case.config, args).unwrap();
         RecordedSample::assert_drawn(&case.samples, &run.samples, &case.case);
     }

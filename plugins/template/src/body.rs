@@ -5,6 +5,8 @@ use serde_json::Value;
 use vbench_plugin::openai::{self, Payload};
 use vbench_plugin::prelude::*;
 
+use crate::place::Within;
+
 /// What can stand between double braces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
@@ -52,12 +54,13 @@ pub(crate) struct Body {
 }
 
 impl Body {
-    /// Finds the places; what the user adds is merged over the body.
+    /// Finds the places; what the user adds is merged over the body. An error
+    /// says where in the body it lies.
     pub(crate) fn new(body: &serde_json::Map<String, Value>, cx: &BackendContext) -> Result<Self> {
         let mut payload = Payload::new();
         let mut slots = Vec::new();
         for (key, value) in body {
-            match Node::of(value)? {
+            match Node::of(value).within(key)? {
                 Node::Fixed(_) => payload = payload.fixed(key, value)?,
                 node => {
                     payload = payload.slot(key);
@@ -79,7 +82,7 @@ impl Body {
         let capacity = openai::prompt_bytes(&request.turn.prompt);
         self.payload.write(capacity, request.overrides.as_deref(), |key, out| {
             match self.slots.iter().find(|(slot, _)| slot == key) {
-                Some((_, node)) => node.write(request, out),
+                Some((_, node)) => node.write(request, out).within(key).within("body").in_file(),
                 None => Err(Error::internal(format!("no slot `{key}`"))),
             }
         })
@@ -92,7 +95,8 @@ impl Node {
         let node = match value {
             Value::String(text) => return Self::of_text(text),
             Value::Array(items) => {
-                let nodes = items.iter().map(Self::of).collect::<Result<Vec<_>>>()?;
+                let node = |(number, item): (usize, &Value)| Self::of(item).within(number);
+                let nodes = items.iter().enumerate().map(node).collect::<Result<Vec<_>>>()?;
                 if nodes.iter().all(is_fixed) {
                     return Ok(Self::Fixed(value.to_string()));
                 }
@@ -101,7 +105,7 @@ impl Node {
             Value::Object(fields) => {
                 let nodes = fields
                     .iter()
-                    .map(|(key, value)| Ok((key.clone(), Self::of(value)?)))
+                    .map(|(key, value)| Ok((key.clone(), Self::of(value).within(key)?)))
                     .collect::<Result<Vec<_>>>()?;
                 if nodes.iter().all(|(_, node)| is_fixed(node)) {
                     return Ok(Self::Fixed(value.to_string()));
@@ -118,11 +122,15 @@ impl Node {
         let mut rest = text;
         while let Some((before, after)) = rest.split_once("{{") {
             let (name, after) = after.split_once("}}").ok_or_else(|| {
-                Error::config(format!("the text `{text}` opens `{{{{` and never closes it"))
+                Error::config(format!("the text `{text}` opens `{{{{` and never closes it with `}}}}`"))
             })?;
             let place = PLACES.iter().find(|(known, _)| *known == name.trim()).ok_or_else(|| {
                 let known: Vec<&str> = PLACES.iter().map(|(known, _)| *known).collect();
-                Error::config(format!("there is no `{{{{{name}}}}}`; there are {}", known.join(", ")))
+                let name = name.trim();
+                Error::config(format!(
+                    "there is no place `{{{{{name}}}}}`; between double braces can stand {}",
+                    known.join(", ")
+                ))
             })?;
             if !before.is_empty() {
                 pieces.push(Piece::Text(before.into()));
@@ -174,7 +182,7 @@ impl Node {
                     if number > 0 {
                         out.push(b',');
                     }
-                    node.write(request, out)?;
+                    node.write(request, out).within(number)?;
                 }
                 out.push(b']');
             }
@@ -186,7 +194,7 @@ impl Node {
                     }
                     openai::write_json(out, key.as_str())?;
                     out.push(b':');
-                    node.write(request, out)?;
+                    node.write(request, out).within(key)?;
                 }
                 out.push(b'}');
             }

@@ -8,6 +8,24 @@ use serde_json::{Map, Value};
 use vbench_plugin::backend::{Condition, ErrorRule, FailureText, TerminalRule, Test, TokenRule, UsageRule};
 use vbench_plugin::prelude::*;
 
+use crate::place::Within;
+
+/// Headers that belong to the connection, the host and the credentials.
+const HOSTS_OWN: [&str; 12] = [
+    "authorization",
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "keep-alive",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
 /// How an API is spoken.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -36,6 +54,35 @@ pub struct Template {
     pub(crate) body: Map<String, Value>,
     /// How events are read.
     pub(crate) plan: PlanFile,
+}
+
+impl Template {
+    /// Refuses what cannot be sent. An error says where in the file it lies.
+    pub(crate) fn check_head(&self) -> Result<()> {
+        if !is_token(&self.method) {
+            let message = format!("`{}` is no HTTP method, such as POST", self.method);
+            return Err(Error::config(message).within("method"));
+        }
+        for (name, value) in &self.headers {
+            let wrong = if !is_token(name) {
+                "the name of a header is made of letters, digits and hyphens"
+            } else if HOSTS_OWN.contains(&name.to_ascii_lowercase().as_str()) {
+                "the client sets this header itself; give a key with OPENAI_API_KEY, or the header with --header"
+            } else if value.chars().any(|c| c.is_control() && c != '\t') {
+                "the value of a header is one line"
+            } else {
+                continue;
+            };
+            return Err(Error::config(wrong).within(name).within("headers"));
+        }
+        Ok(())
+    }
+}
+
+/// A token by RFC 9110, 5.6.2.
+fn is_token(text: &str) -> bool {
+    !text.is_empty()
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
 fn post() -> String {
@@ -229,25 +276,28 @@ struct WhenFile {
     when: Vec<ConditionFile>,
 }
 
-fn conditions(conditions: &[ConditionFile]) -> Result<Vec<Condition>> {
-    conditions
-        .iter()
-        .map(|condition| {
-            let test = match (condition.is, &condition.equals) {
-                (Some(Is::Present), None) => Test::Present,
-                (Some(Is::Absent), None) => Test::Absent,
-                (Some(Is::Truthy), None) => Test::Truthy,
-                (None, Some(value)) => Test::Equals(value.to_string()),
-                _ => {
-                    return Err(Error::config(format!(
-                        "the condition at `{}` has to say either `is` or `equals`",
-                        condition.at.0
-                    )));
-                }
-            };
-            Ok(Condition { pointer: condition.at.0.clone(), test })
-        })
-        .collect()
+fn conditions(when: &[ConditionFile]) -> Result<Vec<Condition>> {
+    let condition = |condition: &ConditionFile| {
+        let test = match (condition.is, &condition.equals) {
+            (Some(Is::Present), None) => Test::Present,
+            (Some(Is::Absent), None) => Test::Absent,
+            (Some(Is::Truthy), None) => Test::Truthy,
+            (None, Some(value)) => Test::Equals(value.to_string()),
+            _ => {
+                return Err(Error::config(format!(
+                    "the condition at `{}` has to say either `is` (present, absent or truthy) or `equals` (a value)",
+                    condition.at.0
+                )));
+            }
+        };
+        Ok(Condition { pointer: condition.at.0.clone(), test })
+    };
+    each("when", when, condition)
+}
+
+/// Reads the items of the list `name`; an error says in which it lies.
+fn each<F, T>(name: &str, items: &[F], read: impl Fn(&F) -> Result<T>) -> Result<Vec<T>> {
+    items.iter().enumerate().map(|(number, item)| read(item).within(number).within(name)).collect()
 }
 
 fn place(pointer: &Option<Pointer>) -> Option<String> {
@@ -255,23 +305,23 @@ fn place(pointer: &Option<Pointer>) -> Option<String> {
 }
 
 impl PlanFile {
-    /// The extraction plan. An answer of tokens has to have one.
+    /// The extraction plan. An error says where in the plan it lies.
     pub(crate) fn to_plan(&self) -> Result<Plan> {
-        let errors = self.errors.iter().map(|rule| {
+        let errors = each("errors", &self.errors, |rule| {
             Ok(ErrorRule {
                 when: conditions(&rule.when)?,
                 message: FailureText::Pointer(rule.message.0.clone()),
             })
-        });
-        let tokens = self.tokens.iter().map(|rule| {
+        })?;
+        let tokens = each("tokens", &self.tokens, |rule| {
             let kind = match rule.kind {
                 Kind::Content => TokenKind::Content,
                 Kind::Reasoning => TokenKind::Reasoning,
                 Kind::ToolCall => TokenKind::ToolCall,
             };
             Ok(TokenRule { when: conditions(&rule.when)?, kind, text: place(&rule.text) })
-        });
-        let usage = self.usage.iter().map(|rule| {
+        })?;
+        let usage = each("usage", &self.usage, |rule| {
             Ok(UsageRule {
                 when: conditions(&rule.when)?,
                 on_token_events: true,
@@ -280,13 +330,13 @@ impl PlanFile {
                 cached_tokens: place(&rule.cached_tokens),
                 reasoning_tokens: place(&rule.reasoning_tokens),
             })
-        });
-        let terminal = self.terminal.iter().map(|rule| conditions(&rule.when)).collect::<Result<Vec<_>>>()?;
+        })?;
+        let terminal = each("terminal", &self.terminal, |rule| conditions(&rule.when))?;
         Ok(Plan {
             ignore: self.ignore.clone(),
-            errors: errors.collect::<Result<_>>()?,
-            tokens: tokens.collect::<Result<_>>()?,
-            usage: usage.collect::<Result<_>>()?,
+            errors,
+            tokens,
+            usage,
             terminal: (!terminal.is_empty()).then(|| TerminalRule {
                 any: terminal,
                 missing: "the response ended without an event of the template's `terminal`".into(),

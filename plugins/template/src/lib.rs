@@ -6,6 +6,7 @@
 
 mod body;
 mod file;
+mod place;
 
 use vbench_plugin::openai;
 use vbench_plugin::plan::Reader;
@@ -13,6 +14,7 @@ use vbench_plugin::prelude::*;
 
 use body::Body;
 pub use file::Template;
+use place::Within;
 
 vbench_plugin::export! { backends: [FromTemplate] }
 
@@ -45,9 +47,9 @@ impl Backend for FromTemplate {
                 "--logprobs has no place in a template; write the field into its body",
             ));
         }
-        let in_file = |error: Error| error.key("file");
-        let body = Body::new(&template.body, cx).map_err(in_file)?;
-        let plan = template.plan.to_plan().map_err(in_file)?;
+        template.check_head().in_file()?;
+        let body = Body::new(&template.body, cx).within("body").in_file()?;
+        let plan = template.plan.to_plan().within("plan").in_file()?;
         let path = cx.endpoint.clone().unwrap_or(template.path);
         let mut endpoint = Endpoint {
             task: template.task.into(),

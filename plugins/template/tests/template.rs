@@ -122,15 +122,28 @@ fn the_endpoint_is_the_files() {
 }
 
 #[test]
-fn what_is_wrong_with_a_file_is_the_files_fault() {
-    for (body, plan, said) in [
-        (json!({"p": "x"}), json!({}), "neither {{prompt}} nor {{messages}}"),
-        (json!({"p": "{{pormpt}}"}), json!({}), "there is no `{{pormpt}}`"),
-        (json!({"p": "{{prompt"}), json!({}), "never closes it"),
+fn what_is_wrong_with_a_file_is_named_by_its_place() {
+    for (body, plan, place, said) in [
+        (json!({"p": "x"}), json!({}), "/body", "neither {{prompt}} nor {{messages}}"),
+        (
+            json!({"p": "{{prompt}}", "a/b": [1, {"c": "{{ pormpt }}"}]}),
+            json!({}),
+            "/body/a~1b/1/c",
+            "there is no place `{{pormpt}}`; between double braces can stand prompt, messages, model, \
+             output_tokens, prompt_tokens, request_id",
+        ),
+        (json!({"p": "{{prompt"}), json!({}), "/body/p", "never closes it"),
         (
             json!({"p": "{{prompt}}"}),
-            json!({"tokens": [{"when": [{"at": "/a"}]}]}),
-            "the condition at `/a` has to say either `is` or `equals`",
+            json!({"tokens": [{}, {"when": [{"at": "/a"}]}]}),
+            "/plan/tokens/1/when/0",
+            "the condition at `/a` has to say either `is` (present, absent or truthy) or `equals`",
+        ),
+        (
+            json!({"p": "{{prompt}}"}),
+            json!({"terminal": [{"when": [{"at": "/a", "is": "absent", "equals": 1}]}]}),
+            "/plan/terminal/0/when/0",
+            "has to say either",
         ),
     ] {
         let Err(error) = open(template(body, plan), BackendArgs::default()) else {
@@ -138,5 +151,51 @@ fn what_is_wrong_with_a_file_is_the_files_fault() {
         };
         assert!(error.message.contains(said), "{}", error.message);
         assert_eq!(error.config_key.as_deref(), Some("file"));
+        assert_eq!(error.location.unwrap().column.as_deref(), Some(place));
+    }
+}
+
+#[test]
+fn what_cannot_be_sent_is_named_by_its_place() {
+    for (field, value, place) in [
+        ("method", json!("GE T"), "/method"),
+        ("headers", json!({"Authorization": "Bearer x"}), "/headers/Authorization"),
+        ("headers", json!({"x y": "z"}), "/headers/x y"),
+        ("headers", json!({"x": "a\nb"}), "/headers/x"),
+    ] {
+        let mut file = template(json!({"p": "{{prompt}}"}), json!({}));
+        file[field] = value;
+        let Err(error) = open(file, BackendArgs::default()) else { panic!("accepted: {place}") };
+        assert_eq!(error.config_key.as_deref(), Some("file"));
+        assert_eq!(error.location.unwrap().column.as_deref(), Some(place));
+    }
+}
+
+/// That a sample does not fit shows only when it is written.
+#[test]
+fn a_place_that_a_sample_does_not_fit_is_named() {
+    let body = json!({"in": [{"text": "say {{prompt}}"}]});
+    let backend = open(template(body, json!({})), BackendArgs::default()).unwrap();
+    let error = backend.build(&request(Turn::new(Prompt::TokenIds(vec![1]), 1, 1))).unwrap_err();
+    assert_eq!(error.config_key.as_deref(), Some("file"));
+    assert_eq!(error.location.unwrap().column.as_deref(), Some("/body/in/0/text"));
+}
+
+#[test]
+fn closed_sets_list_what_they_hold() {
+    let valid = || {
+        template(json!({"p": "{{prompt}}"}), json!({"tokens": [{"when": [{"at": "/a", "is": "present"}]}]}))
+    };
+    for (pointer, known) in [
+        ("/framing", "expected one of `sse`, `ndjson`, `whole-body`"),
+        ("/task", "`generation` or `pooling`"),
+        ("/plan/tokens/0/kind", "expected one of `content`, `reasoning`, `tool-call`"),
+        ("/plan/tokens/0/when/0/is", "expected one of `present`, `absent`, `truthy`"),
+    ] {
+        let mut file = valid();
+        let (parent, key) = pointer.rsplit_once('/').unwrap();
+        file.pointer_mut(parent).unwrap()[key] = json!("ssl");
+        let Err(error) = open(file, BackendArgs::default()) else { panic!("accepted: {pointer}") };
+        assert!(error.message.contains(known), "{}", error.message);
     }
 }

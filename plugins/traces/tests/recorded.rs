@@ -82,14 +82,7 @@ fn rows(file: &str) -> Vec<Value> {
 fn run<D: Dataset>(case: &Case, rows: Vec<Value>, backend: &str) -> Result<DatasetRun> {
     let mut config = case.config.clone();
     config["path"] = json!("the file");
-    let args = DatasetArgs {
-        seed: case.seed,
-        count: case.count,
-        request_id_prefix: "g-".into(),
-        backend: backend.into(),
-        compat: Compat::V0_33,
-        ..DatasetArgs::default()
-    };
+    let args = DatasetArgs { backend: backend.into(), ..DatasetArgs::recorded(case.seed, case.count) };
     Host::new()
         .with_tokenizer(case.tokenizer.clone())
         .with_rows("path", rows)

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 pub use crate::bindings::meta::{Description, Offer, Role};
 use crate::{Error, Result};
@@ -29,7 +30,8 @@ pub fn offer<C: JsonSchema>(role: Role, name: &str, aliases: &[&str], summary: &
 }
 
 /// The JSON Schema (draft 2020-12) of `C` as text, with every type in its
-/// place rather than by reference. Doc comments become descriptions.
+/// place rather than by reference. Doc comments become descriptions. It refuses
+/// options that `C` has not.
 pub fn config_schema<C: JsonSchema>() -> String {
     let mut settings = SchemaSettings::draft2020_12();
     settings.inline_subschemas = true;
@@ -39,15 +41,25 @@ pub fn config_schema<C: JsonSchema>() -> String {
     schema.remove("title");
     schema.remove("description");
     if schema.get("properties").is_none() {
-        schema.insert("properties".into(), serde_json::Map::new().into());
+        schema.insert("properties".into(), Map::new().into());
     }
+    // An option that is accepted and has no effect would mislead.
+    schema.remove("unevaluatedProperties");
+    schema.insert("additionalProperties".into(), false.into());
     schema.to_value().to_string()
 }
 
 /// Reads an offer's options. The host has checked them against the schema, so
-/// an error here is about what a schema cannot say.
-pub fn read_config<C: DeserializeOwned>(json: &str) -> Result<C> {
-    serde_json::from_str(json).map_err(|error| Error::config(format!("the options cannot be read: {error}")))
+/// an error here is about what a schema cannot say. Options that `C` has not
+/// are refused all the same.
+pub fn read_config<C: DeserializeOwned + JsonSchema>(json: &str) -> Result<C> {
+    let unreadable = |error: serde_json::Error| Error::config(format!("the options cannot be read: {error}"));
+    let given: Map<String, Value> = serde_json::from_str(json).map_err(unreadable)?;
+    let schema: Value = serde_json::from_str(&config_schema::<C>()).map_err(unreadable)?;
+    match given.keys().find(|key| schema["properties"].get(key.as_str()).is_none()) {
+        Some(key) => Err(Error::config(format!("there is no option `{key}`")).key(key)),
+        None => serde_json::from_str(json).map_err(unreadable),
+    }
 }
 
 #[cfg(test)]
@@ -93,6 +105,37 @@ mod tests {
         assert_eq!(schema["properties"]["block"]["minimum"], 1);
         assert!(schema.get("$defs").is_none() && schema.get("title").is_none());
         assert!(!schema.to_string().contains("$ref"));
+    }
+
+    #[derive(Deserialize, JsonSchema)]
+    #[allow(dead_code, reason = "only its schema is looked at")]
+    struct Grouped {
+        /// First.
+        first: u32,
+        #[serde(flatten)]
+        rows: crate::options::RowChoice,
+        /// Last.
+        #[serde(default)]
+        last: bool,
+    }
+
+    #[test]
+    fn options_of_a_group_stand_where_the_group_does() {
+        let schema: serde_json::Value = serde_json::from_str(&config_schema::<Grouped>()).unwrap();
+        let keys: Vec<&String> = schema["properties"].as_object().unwrap().keys().collect();
+        assert_eq!(keys, ["first", "disable_shuffle", "no_oversample", "last"]);
+        assert_eq!(schema["additionalProperties"], false);
+        assert_eq!(schema["required"], serde_json::json!(["first"]));
+        assert!(!schema.to_string().contains("unevaluated"));
+    }
+
+    #[test]
+    fn unknown_options_are_refused_also_beside_a_group() {
+        let read = read_config::<Grouped>;
+        assert!(read(r#"{"first": 1, "no_oversample": true}"#).unwrap().rows.no_oversample);
+        let error = read(r#"{"first": 1, "no_sample": true}"#).err().unwrap();
+        assert_eq!(error.config_key.as_deref(), Some("no_sample"));
+        assert!(read(r#"{"first": "x"}"#).is_err() && read("[]").is_err());
     }
 
     #[test]

@@ -60,6 +60,11 @@ impl Location {
         Self { file: Some(path.into()), row: None, column: None }
     }
 
+    /// A place in a file that the host knows: a JSON pointer, or a field.
+    pub fn place(pointer: impl Into<String>) -> Self {
+        Self { file: None, row: None, column: Some(pointer.into()) }
+    }
+
     /// A column, field or JSON pointer of the same place.
     pub fn column(mut self, column: impl Into<String>) -> Self {
         self.column = Some(column.into());

@@ -40,6 +40,7 @@ pub mod limit;
 pub mod log;
 pub mod media;
 pub mod openai;
+pub mod options;
 pub mod plan;
 pub mod rules;
 pub mod sample;

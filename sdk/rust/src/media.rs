@@ -81,6 +81,16 @@ pub fn base64_of(url: &str) -> String {
     url.split_once(";base64,").map_or(url, |(_, data)| data).to_owned()
 }
 
+/// The text that stands for what a medium is, as `image/png`: of a reference,
+/// and of a `data:` address what its head says. None for another address.
+pub fn mime_type_of(url: &str) -> Option<String> {
+    if url.starts_with(PREFIX) {
+        return Some(format!("{url};mime-type"));
+    }
+    let (mime_type, _) = url.strip_prefix("data:")?.split_once(";base64,")?;
+    Some(mime_type.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,8 +114,11 @@ mod tests {
     }
 
     #[test]
-    fn base64_of_an_address() {
+    fn the_parts_of_an_address() {
         assert_eq!(base64_of("data:audio/wav;base64,AAAA"), "AAAA");
         assert_eq!(base64_of("AAAA"), "AAAA");
+        assert_eq!(mime_type_of("data:audio/wav;base64,AAAA").as_deref(), Some("audio/wav"));
+        assert_eq!(mime_type_of("vbench-media:0").as_deref(), Some("vbench-media:0;mime-type"));
+        assert_eq!(mime_type_of("https://a/b.png"), None);
     }
 }

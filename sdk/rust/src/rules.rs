@@ -4,18 +4,22 @@ mod column;
 mod fit;
 mod prompt_rows;
 pub mod python_number;
+mod repeats;
 mod row_order;
+mod row_pages;
 
 pub use column::{Column, ColumnKind};
 pub use fit::{Draw, Fitted, Fitter, Substreams, TokenDraws, Window};
 pub use prompt_rows::{PromptPages, PromptRow, PromptRows};
+pub use repeats::Repeats;
 pub use row_order::{BUFFER_ROWS, ShuffleBuffer, shuffled_files};
+pub use row_pages::{RowPage, RowPages};
 
 use crate::dataset::Twister;
 use crate::generators::{NumpyRandomState, PythonRandom};
 use crate::openai;
 use crate::sample::{Attachments, Media, MediaKind};
-use crate::{Error, Result, Sample};
+use crate::{Error, Result};
 
 /// Longest prompt that is made of tokens. Far above any model's context, and far
 /// below what would exhaust a plugin's memory by one request.
@@ -48,39 +52,6 @@ impl Validity {
             && prompt_tokens <= self.max_prompt_tokens
             && i128::from(prompt_tokens) + output <= i128::from(self.max_total_tokens)
     }
-}
-
-/// Fills up to `count` samples with copies of those there are, drawn by
-/// `random`, which the caller has seeded with the dataset's seed. Copy `i` gets
-/// the id `prefix` and its place. Does nothing if there are enough.
-///
-/// Fails when there is nothing to copy, and when two samples have the same id.
-pub fn oversample(
-    samples: &mut Vec<Sample>,
-    count: i64,
-    prefix: &str,
-    random: &mut PythonRandom,
-) -> Result<()> {
-    let there = samples.len();
-    let wanted = usize::try_from(count).unwrap_or(0);
-    if there < wanted {
-        if there == 0 {
-            return Err(Error::input(format!(
-                "no row can be used, so there is nothing to repeat to get {wanted} samples"
-            )));
-        }
-        for place in there..wanted {
-            let drawn = random.choice(there).map_err(|error| Error::internal(error.to_string()))?;
-            let copy = samples[drawn].clone().with_id(format!("{prefix}{place}"));
-            samples.push(copy);
-        }
-        let mut ids: Vec<Option<&str>> = samples.iter().map(|sample| sample.id.as_deref()).collect();
-        ids.sort_unstable();
-        if ids.windows(2).any(|pair| pair[0] == pair[1]) {
-            return Err(Error::internal("two samples have the same request id"));
-        }
-    }
-    Ok(())
 }
 
 /// A medium by what a row says of it: an address that a server can resolve is
@@ -130,7 +101,6 @@ pub fn numpy_seed(seed: u64) -> Result<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::Turn;
 
     #[test]
     fn lengths_are_kept_within_the_limits() {
@@ -153,28 +123,5 @@ mod tests {
             chat_messages("x", &attachments).unwrap(),
             r#"[{"role":"user","content":[{"text":"x","type":"text"},{"type":"video_url","video_url":{"url":"https://a/v.mp4"}}]}]"#
         );
-    }
-
-    #[test]
-    fn copies_are_drawn_from_the_originals_and_numbered_on() {
-        let ask =
-            |number: u32| Sample::new(Turn::text(number.to_string(), 1, 1)).with_id(format!("r-{number}"));
-        let mut samples: Vec<Sample> = (0..3).map(ask).collect();
-        oversample(&mut samples, 6, "r-", &mut PythonRandom::new(0)).unwrap();
-        let ids: Vec<_> = samples.iter().filter_map(|sample| sample.id.as_deref()).collect();
-        assert_eq!(ids, ["r-0", "r-1", "r-2", "r-3", "r-4", "r-5"]);
-        // CPython: random.seed(0); [random.choice(range(3)) for _ in range(3)]
-        let drawn: Vec<_> = samples[3..].iter().map(|copy| copy.turns[0].prompt.clone()).collect();
-        assert_eq!(
-            drawn,
-            [
-                samples[1].turns[0].prompt.clone(),
-                samples[1].turns[0].prompt.clone(),
-                samples[0].turns[0].prompt.clone()
-            ]
-        );
-        let error = oversample(&mut Vec::new(), 1, "r-", &mut PythonRandom::new(0)).unwrap_err();
-        assert!(error.message.contains("nothing to repeat"));
-        assert!(oversample(&mut Vec::new(), 0, "r-", &mut PythonRandom::new(0)).is_ok());
     }
 }

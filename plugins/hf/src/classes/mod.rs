@@ -28,6 +28,8 @@ use vbench_plugin::rules::Validity;
 use crate::Config;
 use crate::bfcl;
 
+pub use asr::LongestSpeech;
+
 /// What an id stands for.
 #[derive(Clone, Copy)]
 pub enum Class {

@@ -51,6 +51,14 @@ pub fn whole_endpoint(path: &str, plan: Option<Plan>) -> Endpoint {
     Endpoint { framing: Framing::WholeBody, ..stream_endpoint(path, plan) }
 }
 
+/// One of the two, with the same plan.
+pub fn generation_endpoint(path: &str, streams: bool, plan: Option<Plan>) -> Endpoint {
+    match streams {
+        true => stream_endpoint(path, plan),
+        false => whole_endpoint(path, plan),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

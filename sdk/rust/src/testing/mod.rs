@@ -53,6 +53,14 @@ impl Default for DatasetArgs {
     }
 }
 
+impl DatasetArgs {
+    /// What the reference client was asked with where its samples were recorded:
+    /// its own rules, and request ids that begin with `g-`.
+    pub fn recorded(seed: u64, count: i64) -> Self {
+        Self { seed, count, request_id_prefix: "g-".into(), compat: Compat::V0_33, ..Self::default() }
+    }
+}
+
 /// What came out of a dataset.
 #[derive(Debug, Clone)]
 pub struct DatasetRun {
@@ -72,36 +80,63 @@ pub fn run_dataset<D: Dataset>(config: &str, args: DatasetArgs) -> Result<Datase
 }
 
 impl Host {
+    /// Opens a dataset, to be asked page by page.
+    pub fn open_dataset<D: Dataset>(&self, config: &str, args: DatasetArgs) -> Result<TestDataset<D>> {
+        let args = crate::dataset::OpenArgs {
+            name: D::NAME.into(),
+            config: config.into(),
+            seed: args.seed,
+            count: args.count,
+            request_id_prefix: args.request_id_prefix,
+            backend: args.backend,
+            compat: args.compat.name().into(),
+            grants: args.grants,
+        };
+        let dataset = self.enter(|| open_dataset(&args))?;
+        Ok(TestDataset { host: self.clone(), dataset })
+    }
+
     /// Runs a dataset to its end. Fails, beside its own errors, when it yields
     /// more than it was asked for or a sample without turns.
     pub fn run_dataset<D: Dataset>(&self, config: &str, args: DatasetArgs) -> Result<DatasetRun> {
         // Small and odd, so that tests see several calls.
         const MAX: usize = 7;
-        self.enter(|| {
-            let mut dataset: D = open_dataset(&crate::dataset::OpenArgs {
-                name: D::NAME.into(),
-                config: config.into(),
-                seed: args.seed,
-                count: args.count,
-                request_id_prefix: args.request_id_prefix,
-                backend: args.backend,
-                compat: args.compat.name().into(),
-                grants: args.grants,
-            })?;
-            let mut samples: Vec<Sample> = Vec::new();
-            loop {
-                let batch = dataset.next_batch(MAX)?;
-                if batch.is_empty() {
-                    break;
-                }
-                if batch.len() > MAX || batch.iter().any(|sample| sample.turns.is_empty()) {
-                    return Err(Error::internal("more samples than asked for, or one without turns"));
-                }
-                samples.extend(batch);
+        let mut dataset: TestDataset<D> = self.open_dataset(config, args)?;
+        let mut samples: Vec<Sample> = Vec::new();
+        loop {
+            let batch = dataset.next(MAX)?;
+            if batch.is_empty() {
+                break;
             }
-            let summary = dataset.finish()?;
-            Ok(DatasetRun { samples, summary, messages: self.messages() })
-        })
+            samples.extend(batch);
+        }
+        Ok(DatasetRun { samples, summary: dataset.finish()?, messages: self.messages() })
+    }
+}
+
+/// A dataset opened for a test.
+pub struct TestDataset<D> {
+    host: Host,
+    dataset: D,
+}
+
+impl<D: Dataset> TestDataset<D> {
+    /// The next samples, at most `max`; none when there are no more. Fails,
+    /// beside its own errors, when it yields more than it was asked for or a
+    /// sample without turns.
+    pub fn next(&mut self, max: usize) -> Result<Vec<Sample>> {
+        let Self { host, dataset } = self;
+        let batch = host.enter(|| dataset.next_batch(max))?;
+        if batch.len() > max || batch.iter().any(|sample| sample.turns.is_empty()) {
+            return Err(Error::internal("more samples than asked for, or one without turns"));
+        }
+        Ok(batch)
+    }
+
+    /// What it says at the end.
+    pub fn finish(&mut self) -> Result<Summary> {
+        let Self { host, dataset } = self;
+        host.enter(|| dataset.finish())
     }
 }
 
