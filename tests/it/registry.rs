@@ -19,7 +19,7 @@ use oci_client::{Client, Reference};
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
 use tempfile::TempDir;
-use vbench::source::Sha256Hex;
+use vbench::digest::Sha256Hex;
 
 use super::command::fixtures;
 

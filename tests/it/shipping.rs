@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use vbench::source::Sha256Hex;
+use vbench::digest::Sha256Hex;
 
 use super::command::{fixtures, plugin_file};
 use super::registry::{Access, Registry, Signer};

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::digest::Sha256Hex;
 use crate::fault::Fault;
 use crate::plugin::contract::Role;
-use crate::source::{KeyError, PublicKey, Sha256Hex};
+use crate::source::{KeyError, PublicKey};
 
 /// The version of the format that is read.
 const VERSION: u32 = 1;

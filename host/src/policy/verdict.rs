@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::file::{Builtins, Grants, NetworkImports, Policy, PolicyError, PolicyLimits};
+use crate::digest::Sha256Hex;
 use crate::plugin::contract::{PathGrant, Role};
 use crate::plugin::{Access, Candidate, Gate, Inspection, Limits};
-use crate::source::{Provenance, Resolver, Sha256Hex, SignatureError, SourceError};
+use crate::source::{Provenance, Resolver, SignatureError, SourceError};
 
 const MIB: u64 = 1 << 20;
 

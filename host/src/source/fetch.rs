@@ -4,7 +4,7 @@
 use oci_client::Reference;
 use tokio::runtime::Runtime;
 
-use super::digest::Sha256Hex;
+use crate::digest::Sha256Hex;
 use super::error::SourceError;
 use super::https;
 use super::oci::{Repository, pinned};

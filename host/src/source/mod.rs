@@ -9,11 +9,10 @@
 //! registry is kept together with its manifest and signatures ([`Provenance`]),
 //! so that who published it can be checked again later without the network.
 //!
-//! Depends on `plugin` for the type of a plugin's source, on `lock`, and on
-//! `wire::tls` for the provider of cryptography.
+//! Depends on `plugin` for the type of a plugin's source, on `digest` and `lock`,
+//! and on `wire::tls` for the provider of cryptography.
 
 mod credentials;
-mod digest;
 mod error;
 mod fetch;
 mod https;
@@ -24,7 +23,6 @@ mod signature;
 mod spec;
 mod store;
 
-pub use digest::Sha256Hex;
 pub use error::SourceError;
 pub use fetch::{Fetched, Fetcher};
 pub use provenance::{Provenance, SignedPayload};

@@ -10,7 +10,7 @@ use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference};
 
 use super::credentials;
-use super::digest::Sha256Hex;
+use crate::digest::Sha256Hex;
 use super::error::SourceError;
 use super::https::reason;
 use super::provenance::{Provenance, SignedPayload, wasm_layer};

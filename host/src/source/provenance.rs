@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use oci_client::manifest::{OciDescriptor, OciImageManifest};
 use serde::{Deserialize, Serialize};
 
-use super::digest::Sha256Hex;
+use crate::digest::Sha256Hex;
 use super::signature::{PublicKey, SignatureError, Signed};
 
 /// Media types of a layer that is a component: what `wkg` pushes (CNCF TAG

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use oci_client::Reference;
 
-use super::digest::Sha256Hex;
+use crate::digest::Sha256Hex;
 use super::error::SourceError;
 use super::fetch::{Fetched, Fetcher};
 use super::provenance::Provenance;

@@ -13,7 +13,7 @@ use rustls::pki_types::SubjectPublicKeyInfoDer;
 use rustls::pki_types::pem::PemObject;
 use serde::Deserialize;
 
-use super::digest::Sha256Hex;
+use crate::digest::Sha256Hex;
 
 /// What a signed text says it is.
 const PAYLOAD_TYPE: &str = "cosign container image signature";

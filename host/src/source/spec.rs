@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use oci_client::Reference;
 
-use super::digest::Sha256Hex;
+use crate::digest::Sha256Hex;
 use super::error::SourceError;
 
 /// Where a plugin is to come from, as the user wrote it.

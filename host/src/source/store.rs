@@ -12,7 +12,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::digest::Sha256Hex;
+use crate::digest::Sha256Hex;
 use super::error::SourceError;
 use super::provenance::Provenance;
 use crate::plugin::read_file;
