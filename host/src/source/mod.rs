@@ -22,6 +22,7 @@ mod resolve;
 mod signature;
 mod spec;
 mod store;
+mod unread;
 
 pub use error::SourceError;
 pub use fetch::{Fetched, Fetcher};
@@ -30,3 +31,4 @@ pub use resolve::{Resolved, Resolver, ResolverOptions};
 pub use signature::{KeyError, PublicKey, SignatureError, Signed};
 pub use spec::Spec;
 pub use store::{Store, user_plugin_dir};
+pub use unread::UnreadSignature;
