@@ -10,7 +10,8 @@ use tempfile::TempDir;
 use vbench::digest::Sha256Hex;
 
 use super::command::{fixtures, plugin_file};
-use super::registry::{Access, Registry, Signer};
+use super::hostile::evil_file;
+use super::registry::{Access, Pushed, Registry, Signer};
 
 /// A run that needs nothing but the plugin `custom`.
 const SERVE: [&str; 15] = [
@@ -199,6 +200,8 @@ fn artifacts_are_pulled_by_tag_and_digest_over_tls_with_a_password() {
     home.run(&["--offline", "--plugin", &other.tagged, "plugin", "list"]).code(2).says("--offline forbids");
     let missing = other.tagged.replace("1.0.0", "9.9.9");
     home.run(&["plugin", "add", &missing]).code(6).says("there is no oci://");
+    let beside = registry.push_beside_others("acme/beside", "1", &wasm);
+    home.run(&["plugin", "inspect", &beside.tagged]).code(0).says(sha256.as_str());
     let page = registry.push_as("acme/page", "1", b"<html>", "text/html");
     home.run(&["plugin", "add", &page.tagged]).code(2).says("it holds no layer of type application/wasm");
     let broken = registry.push("acme/broken", "1", b"<html>");
@@ -285,6 +288,35 @@ fn a_signature_by_a_named_key_lets_a_plugin_in() {
 }
 
 #[test]
+fn signatures_without_a_key_are_recognised_and_refused() {
+    let Some(registry) = Registry::start("signatures_without_a_key", Access::Tls) else { return };
+    let home = Home::new();
+    let (wasm, sha256) = custom();
+    let key = home.write("work/acme.pub", Signer::new().public_pem()).display().to_string();
+    let policy = "version = 1\n[grants]\nread = [\"data\"]\n[[publisher]]\nname = \"acme\"\nkey-file = \"acme.pub\"\n";
+    let strict = home.write("work/policy.toml", policy).display().to_string();
+    let by_content = format!("{policy}[[plugin]]\nsha256 = \"{sha256}\"\n");
+    let by_content = home.write("work/content.toml", by_content).display().to_string();
+    let sign: [(&str, fn(&Registry, &Pushed)); 2] =
+        [("acme/tagged", Registry::sign_keyless), ("acme/bundled", Registry::sign_with_bundle)];
+    for (repository, sign) in sign {
+        let pushed = registry.push(repository, "1", &wasm);
+        sign(&registry, &pushed);
+        home.run(&["plugin", "add", &pushed.pinned]).code(0);
+        home.run(&["plugin", "verify", "--key", &key])
+            .code(5)
+            .says("1 keyless, by a certificate of an identity provider")
+            .says("cosign sign --key cosign.key")
+            .says(&pushed.digest.prefixed());
+        home.run(&["plugin", "verify"]).code(0).says("signatures that vbench does not check: 1 keyless");
+        home.run(&["plugin", "inspect", "custom"]).code(0).says("others that vbench does not check: 1 keyless");
+        let refused = home.run(&["--policy", &strict, "--plugin", "custom", "plugin", "list"]).code(5);
+        refused.says("publisher `acme`: it is signed in a way that vbench does not check");
+        home.run(&words(&[&["--policy", &by_content, "--plugin", "custom"], &SERVE])).code(0);
+    }
+}
+
+#[test]
 fn a_policy_decides_by_content_files_and_limits() {
     let home = Home::new();
     let (wasm, sha256) = custom();
@@ -310,6 +342,9 @@ fn a_policy_decides_by_content_files_and_limits() {
     run(&format!("{read}[limits]\nmemory-mib = 64\n{allow}"), &["--plugin-memory-mib", "65"])
         .code(5)
         .says("--plugin-memory-mib asks for more than policy");
+    run(&format!("{read}[limits]\nrequest-mib = 4\n{allow}"), &["--plugin-request-mib", "5"])
+        .code(5)
+        .says("--plugin-request-mib asks for more than policy");
     run("nonsense = 1", &[]).code(2).says("unknown field");
 }
 
@@ -445,6 +480,17 @@ fn authors_can_check_measure_and_preview() {
     let table =
         home.run(&words(&[&["plugin", "bench", &file, "--markdown", "--count", "4"], &data])).code(0).out;
     assert!(table.contains("| dataset sharegpt | dataset.next |"), "{table}");
+
+    // What a plugin says while it is measured is no part of the tables.
+    let talks = evil_file();
+    let done = home
+        .run(&["plugin", "bench", &talks, "--markdown", "--count", "4", "--evil-do", "open:stdin"])
+        .code(0);
+    assert!(done.err.contains("evil: stdin: Ok(0)"), "{}", done.err);
+    assert!(done.out.contains("| dataset evil | dataset.open |"), "{}", done.out);
+    for line in done.out.lines() {
+        assert!(line.is_empty() || line.starts_with('|'), "{line:?} in\n{}", done.out);
+    }
 
     let shown = home
         .run(&words(&[&["plugin", "preview", "--dataset-name", "sharegpt", "--count", "1"], &data]))
