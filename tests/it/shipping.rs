@@ -1,5 +1,6 @@
 //! Plugins from registries, locks and policies, through the whole command.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -65,15 +66,7 @@ impl Home {
     }
 
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = if self.unprivileged {
-            let mut command = Command::new("setpriv");
-            command
-                .args(["--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs"])
-                .arg(&self.binary);
-            command
-        } else {
-            Command::new(&self.binary)
-        };
+        let mut command = self.unprivileged_command(&self.binary);
         command
             .args(args)
             .env_clear()
@@ -88,6 +81,16 @@ impl Home {
             .env("VBENCH_LOCK", self.path("work/vbench.lock"))
             .current_dir(fixtures())
             .stdin(Stdio::null());
+        command
+    }
+
+    /// A program, run as nobody if that is how commands are to be run.
+    fn unprivileged_command(&self, program: impl AsRef<OsStr>) -> Command {
+        if !self.unprivileged {
+            return Command::new(program);
+        }
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs"]).arg(program);
         command
     }
 
@@ -349,8 +352,8 @@ fn a_policy_decides_by_content_files_and_limits() {
 }
 
 /// From the registry to a shared runner: pushed, pulled by digest, locked, run
-/// under a policy as a user who can write nothing, and refused after one byte
-/// was changed.
+/// under a policy as a user who can write nothing, home included, and refused
+/// after one byte was changed.
 #[test]
 fn from_a_registry_to_an_unprivileged_run_under_a_policy() {
     let Some(registry) = Registry::start("from_a_registry_to_an_unprivileged_run", Access::Password) else {
@@ -395,9 +398,13 @@ fn from_a_registry_to_an_unprivileged_run_under_a_policy() {
             "work/policy.toml",
             policy_text.replace(data.to_str().expect("UTF-8"), there.to_str().expect("UTF-8")),
         );
-        open_up(home.dir.path());
         home.unprivileged = true;
     }
+    // Where the tests do not run as root, their own user stands in for the other one.
+    set_writable(home.dir.path(), is_root);
+    let mut touch = home.unprivileged_command("touch");
+    touch.arg(home.path("mine")).stderr(Stdio::null());
+    assert!(!touch.status().expect("it runs").success(), "the home is read-only");
     let run = |more: &[&str]| {
         let mut command = home.command(&words(&[
             &[
@@ -425,8 +432,12 @@ fn from_a_registry_to_an_unprivileged_run_under_a_policy() {
     assert!(!done.err.contains("plugin cache"), "compiled code is used:\n{}", done.err);
     // The same input, the same verdict.
     run(&SERVE).code(0);
+    let before = names_below(home.dir.path());
+    run(&words(&[&["--plugin-cache", "auto"], &SERVE])).code(0);
+    assert_eq!(names_below(home.dir.path()), before, "nothing was left behind");
 
     // One byte, and it is refused.
+    set_writable(home.dir.path(), true);
     let kept = home.path(&format!("data/vbench/plugins/sha256/{sha256}.wasm"));
     let mut changed = wasm.clone();
     let last = changed.len() - 1;
@@ -517,17 +528,34 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Lets everybody read, and nobody but root write.
-fn open_up(dir: &Path) {
+/// Lets everybody read, and the owner write or nobody. What may be run stays so.
+fn set_writable(dir: &Path, by_owner: bool) {
+    let write = if by_owner { 0o200 } else { 0 };
     let mode =
         |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("it is ours");
+    // While it is looked through, a folder has to be open to its owner.
     mode(dir, 0o755);
     for entry in fs::read_dir(dir).expect("a folder") {
         let path = entry.expect("an entry").path();
         match path.is_dir() {
-            true => open_up(&path),
-            false if path.ends_with("vbench") => mode(&path, 0o755),
-            false => mode(&path, 0o644),
+            true => set_writable(&path, by_owner),
+            false if path.ends_with("vbench") => mode(&path, 0o555 | write),
+            false => mode(&path, 0o444 | write),
         }
     }
+    mode(dir, 0o555 | write);
+}
+
+/// Everything in a folder, by its path.
+fn names_below(dir: &Path) -> Vec<PathBuf> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(dir).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            names.extend(names_below(&path));
+        }
+        names.push(path);
+    }
+    names.sort();
+    names
 }
