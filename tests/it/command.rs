@@ -28,8 +28,7 @@ pub fn plugin_file(name: &str) -> String {
 }
 
 /// Flags that leave the result in `@OUT@/result.json`.
-pub const SAVE: [&str; 5] =
-    ["--save-result", "--result-dir", "@OUT@", "--result-filename", "result.json"];
+pub const SAVE: [&str; 5] = ["--save-result", "--result-dir", "@OUT@", "--result-filename", "result.json"];
 
 /// A command that has not run yet.
 pub struct Vbench {

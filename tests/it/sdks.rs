@@ -82,9 +82,14 @@ fn new_projects_in_rust_work_together() {
     let judged = ["--sla", "generated-sla", "--generated-sla-ttft-ms", "60000", "--num-prompts", "5"];
     let options = ["--generated-dataset-prompt", "What is", "--generated-backend-prefix", "> "];
     let flags = [&chosen[..], &judged, &options, &SAVE].concat();
-    let outcome = Vbench::serve_in_turn(&server.url(), &[&dataset, &backend, &sla], &flags).run().expect_code(0);
-    let prompts: Vec<_> =
-        server.take_log().iter().map(|request| request["json"]["prompt"].clone()).filter(Value::is_string).collect();
+    let outcome =
+        Vbench::serve_in_turn(&server.url(), &[&dataset, &backend, &sla], &flags).run().expect_code(0);
+    let prompts: Vec<_> = server
+        .take_log()
+        .iter()
+        .map(|request| request["json"]["prompt"].clone())
+        .filter(Value::is_string)
+        .collect();
     assert_eq!(prompts, ["> What is 0", "> What is 1", "> What is 2", "> What is 3", "> What is 4"]);
     let result = outcome.result();
     assert_eq!(result["completed"], 5);

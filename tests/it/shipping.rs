@@ -296,7 +296,8 @@ fn signatures_without_a_key_are_recognised_and_refused() {
     let home = Home::new();
     let (wasm, sha256) = custom();
     let key = home.write("work/acme.pub", Signer::new().public_pem()).display().to_string();
-    let policy = "version = 1\n[grants]\nread = [\"data\"]\n[[publisher]]\nname = \"acme\"\nkey-file = \"acme.pub\"\n";
+    let policy =
+        "version = 1\n[grants]\nread = [\"data\"]\n[[publisher]]\nname = \"acme\"\nkey-file = \"acme.pub\"\n";
     let strict = home.write("work/policy.toml", policy).display().to_string();
     let by_content = format!("{policy}[[plugin]]\nsha256 = \"{sha256}\"\n");
     let by_content = home.write("work/content.toml", by_content).display().to_string();
@@ -312,7 +313,9 @@ fn signatures_without_a_key_are_recognised_and_refused() {
             .says("cosign sign --key cosign.key")
             .says(&pushed.digest.prefixed());
         home.run(&["plugin", "verify"]).code(0).says("signatures that vbench does not check: 1 keyless");
-        home.run(&["plugin", "inspect", "custom"]).code(0).says("others that vbench does not check: 1 keyless");
+        home.run(&["plugin", "inspect", "custom"])
+            .code(0)
+            .says("others that vbench does not check: 1 keyless");
         let refused = home.run(&["--policy", &strict, "--plugin", "custom", "plugin", "list"]).code(5);
         refused.says("publisher `acme`: it is signed in a way that vbench does not check");
         home.run(&words(&[&["--policy", &by_content, "--plugin", "custom"], &SERVE])).code(0);

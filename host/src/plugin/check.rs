@@ -317,13 +317,14 @@ pub(crate) fn requests(requests: &[RequestOut], asked: usize, max_bytes: u64) ->
         return Err(format!("{} requests came back for {asked} given", requests.len()));
     }
     requests.iter().enumerate().try_for_each(|(index, request)| {
-        let checked = headers(&request.headers).and_then(|()| body(&request.body, max_bytes)).and_then(|()| {
-            if request.input_sequences == 0 {
-                Err("a request holds at least one input".into())
-            } else {
-                Ok(())
-            }
-        });
+        let checked =
+            headers(&request.headers).and_then(|()| body(&request.body, max_bytes)).and_then(|()| {
+                if request.input_sequences == 0 {
+                    Err("a request holds at least one input".into())
+                } else {
+                    Ok(())
+                }
+            });
         checked.map_err(|rule| format!("request {index} of the batch: {rule}"))
     })
 }
@@ -358,7 +359,9 @@ fn part_bytes(part: &Part) -> usize {
 }
 
 pub(crate) fn response(response: &Response) -> Result<(), Broken> {
-    if !response.ends.is_sorted() || response.ends.last().copied().unwrap_or(0) as usize != response.body.len() {
+    if !response.ends.is_sorted()
+        || response.ends.last().copied().unwrap_or(0) as usize != response.body.len()
+    {
         return Err("the ends of a response's events have to ascend to the body's length".into());
     }
     Ok(())

@@ -10,11 +10,11 @@ use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference};
 
 use super::credentials;
-use crate::digest::Sha256Hex;
 use super::error::SourceError;
 use super::https::reason;
 use super::provenance::{Provenance, SignedPayload, wasm_layer};
 use super::unread::{BUNDLE_TYPE, CERTIFICATE_ANNOTATION, UnreadSignature};
+use crate::digest::Sha256Hex;
 
 /// Media type of what cosign signs.
 const SIMPLE_SIGNING: &str = "application/vnd.dev.cosign.simplesigning.v1+json";

@@ -6,9 +6,9 @@ use base64::engine::general_purpose::STANDARD;
 use oci_client::manifest::{OciDescriptor, OciImageManifest};
 use serde::{Deserialize, Serialize};
 
-use crate::digest::Sha256Hex;
 use super::signature::{PublicKey, SignatureError, Signed};
 use super::unread::UnreadSignature;
+use crate::digest::Sha256Hex;
 
 /// Media types of a layer that is a component: what `wkg` pushes (CNCF TAG
 /// Runtime's Wasm OCI Artifact), and what older tools did.

@@ -12,9 +12,9 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::digest::Sha256Hex;
 use super::error::SourceError;
 use super::provenance::Provenance;
+use crate::digest::Sha256Hex;
 use crate::plugin::read_file;
 
 /// Largest evidence that is read: a manifest and its signatures.

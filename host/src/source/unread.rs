@@ -96,15 +96,19 @@ mod tests {
 
     fn bundle(material: &str, predicate: Option<&str>) -> String {
         let envelope = predicate.map_or(String::new(), |predicate| {
-            let statement = format!(r#"{{"_type":"https://in-toto.io/Statement/v1","predicateType":"{predicate}"}}"#);
+            let statement =
+                format!(r#"{{"_type":"https://in-toto.io/Statement/v1","predicateType":"{predicate}"}}"#);
             format!(r#","dsseEnvelope":{{"payload":"{}","signatures":[]}}"#, STANDARD.encode(statement))
         });
-        format!(r#"{{"mediaType":"{BUNDLE_TYPE}.v0.3+json","verificationMaterial":{{{material}}}{envelope}}}"#)
+        format!(
+            r#"{{"mediaType":"{BUNDLE_TYPE}.v0.3+json","verificationMaterial":{{{material}}}{envelope}}}"#
+        )
     }
 
     #[test]
     fn bundles_are_told_apart_by_what_vouches_for_them() {
-        let of = |material: &str, predicate| UnreadSignature::of_bundle(bundle(material, predicate).as_bytes());
+        let of =
+            |material: &str, predicate| UnreadSignature::of_bundle(bundle(material, predicate).as_bytes());
         let certificate = r#""certificate":{"rawBytes":"AA=="}"#;
         assert_eq!(of(certificate, Some(SIGN_PREDICATE)), Some(UnreadSignature::Keyless));
         assert_eq!(of(certificate, None), Some(UnreadSignature::Keyless));

@@ -73,7 +73,8 @@ pub fn render_chat(
     add_generation_prompt: bool,
     template_options: Option<&str>,
 ) -> Result<Vec<String>> {
-    let bytes = |chat: &Chat| chat.messages.len() + chat.tools.as_ref().map_or(0, String::len) + 2 * ITEM_BYTES;
+    let bytes =
+        |chat: &Chat| chat.messages.len() + chat.tools.as_ref().map_or(0, String::len) + 2 * ITEM_BYTES;
     let mut texts = Vec::new();
     for chats in calls(chats, bytes, CALL_BYTES) {
         append(&mut texts, imports::render_chat(chats, add_generation_prompt, template_options)?);

@@ -87,16 +87,10 @@ fn a_fault_in_one_response_leaves_the_others_alone() {
 
 #[test]
 fn a_plugin_that_keeps_failing_is_not_called_for_ever() {
-    let outcome = with_evil(&[
-        "--num-prompts",
-        "200",
-        "--backend",
-        "evil-backend",
-        "--evil-backend-do",
-        "parse:loop",
-    ])
-    .run()
-    .expect_code(3);
+    let outcome =
+        with_evil(&["--num-prompts", "200", "--backend", "evil-backend", "--evil-backend-do", "parse:loop"])
+            .run()
+            .expect_code(3);
     let result = outcome.result();
     assert_eq!(result["failed"], 200);
     assert_eq!(result["vbench"]["plugin_costs"]["evil"]["calls"]["backend.parse"]["calls"], 3, "and no more");
