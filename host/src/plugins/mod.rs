@@ -97,8 +97,8 @@ mod tests {
     fn built_ins_keep_the_names_of_their_functions() {
         // A custom section that is called `name`, with the length of that before it.
         let named = |wasm: &[u8]| wasm.windows(5).any(|bytes| bytes == b"\x04name");
-        for (name, wasm, _) in BUILTIN {
-            assert!(named(wasm), "{name}");
+        for builtin in BUILTIN {
+            assert!(named(builtin.wasm), "{}", builtin.name);
         }
     }
 }
