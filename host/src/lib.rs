@@ -14,6 +14,7 @@ pub mod author;
 pub mod cli;
 pub mod clock;
 pub mod data;
+pub mod digest;
 pub mod extract;
 pub mod fault;
 #[cfg(test)]

@@ -16,7 +16,7 @@
 //! api-version = "0.1.0"
 //! ```
 //!
-//! Depends on `source` for the type of a digest only.
+//! Depends on `digest` only.
 
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::source::Sha256Hex;
+use crate::digest::Sha256Hex;
 
 /// Name of the file in a project's folder.
 pub const LOCK_FILE: &str = "vbench.lock";

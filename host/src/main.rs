@@ -46,9 +46,12 @@ fn run_command() -> Result<u8, Fault> {
         .collect::<Result<Vec<String>, Fault>>()?;
     let early = cli::early(&argv)?;
     let screen = Arc::new(Screen::new(early.globals.verbose > 0));
+    screen.keep_messages_apart(true);
     let loader = Loader::new(&early.globals, &screen)?;
     let plugins = load_plugins(&loader, &early, &screen)?;
-    match cli::parse(&early, &plugins::offer_specs(&plugins))? {
+    let invocation = cli::parse(&early, &plugins::offer_specs(&plugins))?;
+    screen.keep_messages_apart(matches!(invocation, Invocation::Plugin(_)));
+    match invocation {
         Invocation::Print(text) => {
             screen.line(text.trim_end_matches('\n'));
             Ok(EXIT_OK)

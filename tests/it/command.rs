@@ -27,6 +27,9 @@ pub fn plugin_file(name: &str) -> String {
     format!("{}/../target/plugins/{name}.wasm", env!("CARGO_MANIFEST_DIR"))
 }
 
+/// Flags that leave the result in `@OUT@/result.json`.
+pub const SAVE: [&str; 5] = ["--save-result", "--result-dir", "@OUT@", "--result-filename", "result.json"];
+
 /// A command that has not run yet.
 pub struct Vbench {
     command: Command,
@@ -74,6 +77,22 @@ impl Vbench {
             this.command.arg(arg.as_ref().replace("@OUT@", &this.out.path().display().to_string()));
         }
         this
+    }
+
+    /// `serve` with a plugin file against the embedded server, without a tokenizer. `limits` are options for all
+    /// plugins, `flags` those of `serve`.
+    pub fn serve_mock(plugin: &str, limits: &[&str], flags: &[&str]) -> Self {
+        let serve = ["serve", "--mock", "--model", "m", "--skip-tokenizer-init", "--disable-tqdm"];
+        let at_once = ["--ready-check-timeout-sec", "0"];
+        Self::new([&["--plugin", plugin], limits, &serve, &at_once, flags].concat())
+    }
+
+    /// `serve` against a server of the test's own, one request after the other, with plugin files.
+    pub fn serve_in_turn(url: &str, plugins: &[&str], flags: &[&str]) -> Self {
+        let plugins: Vec<&str> = plugins.iter().flat_map(|file| ["--plugin", *file]).collect();
+        let serve = ["serve", "--model", "m", "--tokenizer", "tokenizers/bpe", "--base-url", url];
+        let in_turn = ["--max-concurrency", "1", "--ready-check-timeout-sec", "0"];
+        Self::new([plugins.as_slice(), &serve, &in_turn, flags].concat())
     }
 
     /// With a variable of the environment.

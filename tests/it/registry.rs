@@ -1,6 +1,7 @@
 //! A real OCI registry, as Debian's package `docker-registry` has it, and what
 //! `wkg` and `cosign` would put into it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
@@ -13,13 +14,13 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use oci_client::client::{Certificate, CertificateEncoding, ClientConfig, Config, ImageLayer};
-use oci_client::manifest::{OciImageManifest, OciManifest};
+use oci_client::manifest::{OCI_IMAGE_MEDIA_TYPE, OciImageManifest, OciManifest};
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference};
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
 use tempfile::TempDir;
-use vbench::source::Sha256Hex;
+use vbench::digest::Sha256Hex;
 
 use super::command::fixtures;
 
@@ -59,6 +60,7 @@ pub struct Pushed {
     pub pinned: String,
     /// Digest of its manifest.
     pub digest: Sha256Hex,
+    size_bytes: usize,
     reference: Reference,
 }
 
@@ -132,48 +134,146 @@ impl Registry {
         self.push_as(repository, tag, wasm, "application/wasm")
     }
 
-    /// Pushes a layer of any media type.
+    /// Pushes a layer of any media type, with the config that wkg makes of a component (`WasmConfig` of the crate
+    /// `oci-wasm`, the CNCF's Wasm OCI Artifact) and the file's name in the layer's annotation.
     pub fn push_as(&self, repository: &str, tag: &str, content: &[u8], media_type: &str) -> Pushed {
-        let layer = ImageLayer::new(content.to_vec(), media_type.to_owned(), None);
+        let title = ("org.opencontainers.image.title".to_owned(), "plugin.wasm".to_owned());
+        let layer = ImageLayer::new(content.to_vec(), media_type.to_owned(), Some([title].into()));
         let config = serde_json::json!({
-            "created": "2026-01-01T00:00:00Z", "architecture": "wasm", "os": "wasip2",
+            "created": "2026-01-01T00:00:00.123456789Z",
+            "author": null,
+            "architecture": "wasm",
+            "os": "wasip2",
             "layerDigests": [layer.sha256_digest()],
+            "component": {
+                "exports": ["vbench:plugin/meta@0.1.0", "vbench:plugin/dataset@0.1.0"],
+                "imports": ["vbench:plugin/log@0.1.0", "wasi:io/poll@0.2.6"],
+                "target": null,
+            },
         });
         let config = Config::new(
             config.to_string().into_bytes(),
             "application/vnd.wasm.config.v0+json".to_owned(),
             None,
         );
-        self.push_artifact(repository, tag, layer, config)
+        self.push_layers(repository, tag, &[layer], config, |manifest| {
+            // What `wkg publish` makes of `[metadata]`.
+            let version = ("org.opencontainers.image.version".to_owned(), tag.to_owned());
+            manifest.annotations = Some([version].into());
+        })
     }
 
-    fn push_artifact(&self, repository: &str, tag: &str, layer: ImageLayer, config: Config) -> Pushed {
+    fn push_layers(
+        &self,
+        repository: &str,
+        tag: &str,
+        layers: &[ImageLayer],
+        config: Config,
+        finish: impl FnOnce(&mut OciImageManifest),
+    ) -> Pushed {
         vbench::wire::tls::install_crypto_provider();
         let reference = Reference::with_tag(self.address.clone(), repository.to_owned(), tag.to_owned());
-        let manifest = OciImageManifest::build(std::slice::from_ref(&layer), &config, None);
-        let digest = block_on(async {
+        let mut manifest = OciImageManifest::build(layers, &config, None);
+        manifest.media_type = Some(OCI_IMAGE_MEDIA_TYPE.to_owned());
+        finish(&mut manifest);
+        let (digest, size_bytes) = block_on(async {
             let client = self.client();
             client
-                .push(&reference, &[layer], config, &self.auth(), Some(manifest.clone()))
+                .push(&reference, layers, config, &self.auth(), Some(manifest))
                 .await
                 .expect("it can be pushed");
             let (bytes, _) = client
-                .pull_manifest_raw(&reference, &self.auth(), &["application/vnd.oci.image.manifest.v1+json"])
+                .pull_manifest_raw(&reference, &self.auth(), &[OCI_IMAGE_MEDIA_TYPE])
                 .await
                 .expect("it can be pulled");
             let _: OciManifest = serde_json::from_slice(&bytes).expect("it is a manifest");
-            Sha256Hex::of(&bytes)
+            (Sha256Hex::of(&bytes), bytes.len())
         });
         Pushed {
             tagged: format!("oci://{reference}"),
             pinned: format!("oci://{}/{repository}@{}", self.address, digest.prefixed()),
             digest,
+            size_bytes,
             reference,
         }
     }
 
+    /// Pushes a component with other layers beside it, as `oras` does for who asks, and with the empty config that
+    /// stands for none.
+    pub fn push_beside_others(&self, repository: &str, tag: &str, wasm: &[u8]) -> Pushed {
+        let layer = |content: &[u8], kind: &str| ImageLayer::new(content.to_vec(), kind.to_owned(), None);
+        let layers = [
+            layer(b"# Read me", "text/markdown"),
+            layer(wasm, "application/wasm"),
+            layer(b"{}", "application/spdx+json"),
+        ];
+        let config = Config::new(b"{}".to_vec(), "application/vnd.oci.empty.v1+json".to_owned(), None);
+        self.push_layers(repository, tag, &layers, config, |manifest| {
+            manifest.artifact_type = Some("application/vnd.acme.plugin".to_owned());
+        })
+    }
+
     /// Signs an artifact as `cosign sign --key` does.
     pub fn sign(&self, pushed: &Pushed, signer: &Signer) {
+        self.sign_with(pushed, signer, &[]);
+    }
+
+    /// Signs an artifact as `cosign sign --new-bundle-format=false` does without a key: the signature of a key of the
+    /// moment, with a certificate.
+    pub fn sign_keyless(&self, pushed: &Pushed) {
+        // Without the ends of lines that it has: the client for the tests does not escape them.
+        let certificate = "-----BEGIN CERTIFICATE----- MIIB -----END CERTIFICATE-----";
+        self.sign_with(
+            pushed,
+            &Signer::new(),
+            &[("dev.sigstore.cosign/certificate", certificate), ("dev.sigstore.cosign/bundle", "{}")],
+        );
+    }
+
+    /// Signs an artifact as version 3 of `cosign sign` does: a bundle that refers to it, by a tag where the registry
+    /// knows nothing of referrers.
+    pub fn sign_with_bundle(&self, pushed: &Pushed) {
+        let kind = "application/vnd.dev.sigstore.bundle.v0.3+json";
+        let statement = serde_json::json!({
+            "_type": "https://in-toto.io/Statement/v1",
+            "subject": [{"digest": {"sha256": pushed.digest.as_str()}}],
+            "predicateType": "https://sigstore.dev/cosign/sign/v1",
+        });
+        let bundle = serde_json::json!({
+            "mediaType": kind,
+            "verificationMaterial": {"certificate": {"rawBytes": "MIIB"}, "tlogEntries": []},
+            "dsseEnvelope": {
+                "payload": STANDARD.encode(statement.to_string()),
+                "payloadType": "application/vnd.in-toto+json",
+                "signatures": [{"sig": "MEUC"}],
+            },
+        });
+        let layer = ImageLayer::new(bundle.to_string().into_bytes(), kind.to_owned(), None);
+        let config = Config::new(b"{}".to_vec(), "application/vnd.oci.empty.v1+json".to_owned(), None);
+        let repository = pushed.reference.repository();
+        let signed = self.push_layers(repository, "bundle", &[layer], config, |manifest| {
+            manifest.artifact_type = Some(kind.to_owned());
+        });
+        let tag = format!("sha256-{}", pushed.digest);
+        let reference = Reference::with_tag(self.address.clone(), repository.to_owned(), tag);
+        let index = serde_json::json!({
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.index.v1+json",
+            "manifests": [{
+                "mediaType": OCI_IMAGE_MEDIA_TYPE,
+                "digest": signed.digest.prefixed(),
+                "size": signed.size_bytes,
+                "artifactType": kind,
+            }],
+        });
+        let index = serde_json::from_value(index).expect("an index");
+        block_on(async {
+            let pushed = self.client().push_manifest_list(&reference, &self.auth(), index).await;
+            pushed.expect("it can be pushed");
+        });
+    }
+
+    fn sign_with(&self, pushed: &Pushed, signer: &Signer, more: &[(&str, &str)]) {
         let repository = format!("{}/{}", pushed.reference.registry(), pushed.reference.repository());
         let payload = serde_json::json!({
             "critical": {
@@ -185,19 +285,17 @@ impl Registry {
         })
         .to_string();
         let signature = signer.sign(payload.as_bytes());
-        let annotations = [("dev.cosignproject.cosign/signature".to_owned(), STANDARD.encode(signature))];
+        let mut annotations: BTreeMap<String, String> =
+            more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        annotations.insert("dev.cosignproject.cosign/signature".to_owned(), STANDARD.encode(signature));
         let layer = ImageLayer::new(
             payload.into_bytes(),
             "application/vnd.dev.cosign.simplesigning.v1+json".to_owned(),
-            Some(annotations.into_iter().collect()),
+            Some(annotations),
         );
         let config = Config::oci_v1(b"{}".to_vec(), None);
-        self.push_artifact(
-            pushed.reference.repository(),
-            &format!("sha256-{}.sig", pushed.digest),
-            layer,
-            config,
-        );
+        let tag = format!("sha256-{}.sig", pushed.digest);
+        self.push_layers(pushed.reference.repository(), &tag, &[layer], config, |_| {});
     }
 
     /// Changes one byte of the stored plugin with this SHA-256, behind the registry's back.

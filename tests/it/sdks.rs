@@ -1,4 +1,4 @@
-//! The examples of the SDKs for Python and JavaScript, as components in a run.
+//! Projects of `vbench plugin new`, and the examples of the SDKs for Python and JavaScript, as components in a run.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,9 +6,9 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::command::Vbench;
+use super::command::{SAVE, Vbench};
 use super::recording_server::RecordingServer;
 
 /// An example's component, built by `cargo xtask test-plugins`; none, with the reason shown, where its tools could not be
@@ -29,38 +29,11 @@ fn example(name: &str) -> Option<String> {
 /// Five questions of a file of three, sent to a server that keeps them.
 fn asks_the_questions_of_a_file(file: &str, dataset: &str, questions: &str) {
     let server = RecordingServer::start(json!({}));
-    let (url, path, length) = (server.url(), format!("--{dataset}-path"), format!("--{dataset}-output-len"));
-    let args = [
-        "--plugin",
-        file,
-        "serve",
-        "--model",
-        "m",
-        "--tokenizer",
-        "tokenizers/bpe",
-        "--base-url",
-        &url,
-        "--dataset-name",
-        dataset,
-        &path,
-        questions,
-        &length,
-        "7",
-        "--num-prompts",
-        "5",
-        "--max-concurrency",
-        "1",
-        "--ready-check-timeout-sec",
-        "0",
-        "--request-id-prefix",
-        "q-",
-        "--save-result",
-        "--result-dir",
-        "@OUT@",
-        "--result-filename",
-        "result.json",
-    ];
-    let outcome = Vbench::new(args).run().expect_code(0);
+    let (path, length) = (format!("--{dataset}-path"), format!("--{dataset}-output-len"));
+    let options = ["--dataset-name", dataset, &path, questions, &length, "7"];
+    let five = ["--num-prompts", "5", "--request-id-prefix", "q-"];
+    let flags = [&options[..], &five, &SAVE].concat();
+    let outcome = Vbench::serve_in_turn(&server.url(), &[file], &flags).run().expect_code(0);
     let sent = server.take_log();
     let sent = sent.iter().filter(|request| request["path"] == "/v1/completions");
     let sent: Vec<_> = sent
@@ -86,25 +59,44 @@ fn names_the_option_of_an_empty_file(file: &str, dataset: &str) {
     let questions = dir.path().join("empty.txt").display().to_string();
     fs::write(&questions, "\n\n").expect("a file");
     let path = format!("--{dataset}-path");
-    let args = [
-        "--plugin",
-        file,
-        "serve",
-        "--mock",
-        "--model",
-        "m",
-        "--skip-tokenizer-init",
-        "--dataset-name",
-        dataset,
-        &path,
-        &questions,
-    ];
-    let outcome = Vbench::new(args).run().expect_code(2);
+    let flags = ["--dataset-name", dataset, &path, &questions];
+    let outcome = Vbench::serve_mock(file, &[], &flags).run().expect_code(2);
     assert!(outcome.stderr.contains("the file has no question in it"), "{}", outcome.stderr);
 }
 
 fn fixture(language: &str) -> String {
     format!("{}/../sdk/{language}/examples/questions/questions.txt", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// `cargo xtask test-plugins` has made the three projects, run their tests and built them.
+#[test]
+fn new_projects_in_rust_work_together() {
+    let file = |kind: &str| {
+        let file = format!("{}/../target/test-plugins/generated-{kind}.wasm", env!("CARGO_MANIFEST_DIR"));
+        assert!(fs::exists(&file).is_ok_and(|exists| exists), "{file}: run `cargo xtask test-plugins`");
+        file
+    };
+    let (dataset, backend, sla) = (file("dataset"), file("backend"), file("sla"));
+    let server = RecordingServer::start(json!({}));
+    let chosen = ["--dataset-name", "generated-dataset", "--backend", "generated-backend"];
+    let judged = ["--sla", "generated-sla", "--generated-sla-ttft-ms", "60000", "--num-prompts", "5"];
+    let options = ["--generated-dataset-prompt", "What is", "--generated-backend-prefix", "> "];
+    let flags = [&chosen[..], &judged, &options, &SAVE].concat();
+    let outcome =
+        Vbench::serve_in_turn(&server.url(), &[&dataset, &backend, &sla], &flags).run().expect_code(0);
+    let prompts: Vec<_> = server
+        .take_log()
+        .iter()
+        .map(|request| request["json"]["prompt"].clone())
+        .filter(Value::is_string)
+        .collect();
+    assert_eq!(prompts, ["> What is 0", "> What is 1", "> What is 2", "> What is 3", "> What is 4"]);
+    let result = outcome.result();
+    assert_eq!(result["completed"], 5);
+    assert_eq!(result["vbench"]["sla"][0]["pass"], true, "{}", outcome.stdout);
+    let plugins = result["vbench"]["plugins"].as_array().map(Vec::len);
+    assert_eq!(plugins, Some(3), "{}", result["vbench"]["plugins"]);
+    Vbench::new(["plugin", "check", &dataset, "--deterministic"]).run().expect_code(0);
 }
 
 #[test]
@@ -125,18 +117,7 @@ fn a_dataset_in_python_that_imports_nothing_of_wasi() {
 #[test]
 fn a_mistake_in_python_is_shown_with_its_place() {
     let Some(file) = example("python-mistake") else { return };
-    let args = [
-        "--plugin",
-        &file,
-        "serve",
-        "--mock",
-        "--model",
-        "m",
-        "--skip-tokenizer-init",
-        "--dataset-name",
-        "mistake",
-    ];
-    let outcome = Vbench::new(args).run().expect_code(3);
+    let outcome = Vbench::serve_mock(&file, &[], &["--dataset-name", "mistake"]).run().expect_code(3);
     assert!(
         outcome.stderr.contains("plugin `mistake`: ZeroDivisionError: division by zero, in share, line"),
         "{}",

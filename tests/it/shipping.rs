@@ -1,5 +1,6 @@
 //! Plugins from registries, locks and policies, through the whole command.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -7,10 +8,11 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use vbench::source::Sha256Hex;
+use vbench::digest::Sha256Hex;
 
 use super::command::{fixtures, plugin_file};
-use super::registry::{Access, Registry, Signer};
+use super::hostile::evil_file;
+use super::registry::{Access, Pushed, Registry, Signer};
 
 /// A run that needs nothing but the plugin `custom`.
 const SERVE: [&str; 15] = [
@@ -64,15 +66,7 @@ impl Home {
     }
 
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = if self.unprivileged {
-            let mut command = Command::new("setpriv");
-            command
-                .args(["--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs"])
-                .arg(&self.binary);
-            command
-        } else {
-            Command::new(&self.binary)
-        };
+        let mut command = self.unprivileged_command(&self.binary);
         command
             .args(args)
             .env_clear()
@@ -87,6 +81,16 @@ impl Home {
             .env("VBENCH_LOCK", self.path("work/vbench.lock"))
             .current_dir(fixtures())
             .stdin(Stdio::null());
+        command
+    }
+
+    /// A program, run as nobody if that is how commands are to be run.
+    fn unprivileged_command(&self, program: impl AsRef<OsStr>) -> Command {
+        if !self.unprivileged {
+            return Command::new(program);
+        }
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs"]).arg(program);
         command
     }
 
@@ -199,6 +203,8 @@ fn artifacts_are_pulled_by_tag_and_digest_over_tls_with_a_password() {
     home.run(&["--offline", "--plugin", &other.tagged, "plugin", "list"]).code(2).says("--offline forbids");
     let missing = other.tagged.replace("1.0.0", "9.9.9");
     home.run(&["plugin", "add", &missing]).code(6).says("there is no oci://");
+    let beside = registry.push_beside_others("acme/beside", "1", &wasm);
+    home.run(&["plugin", "inspect", &beside.tagged]).code(0).says(sha256.as_str());
     let page = registry.push_as("acme/page", "1", b"<html>", "text/html");
     home.run(&["plugin", "add", &page.tagged]).code(2).says("it holds no layer of type application/wasm");
     let broken = registry.push("acme/broken", "1", b"<html>");
@@ -285,6 +291,38 @@ fn a_signature_by_a_named_key_lets_a_plugin_in() {
 }
 
 #[test]
+fn signatures_without_a_key_are_recognised_and_refused() {
+    let Some(registry) = Registry::start("signatures_without_a_key", Access::Tls) else { return };
+    let home = Home::new();
+    let (wasm, sha256) = custom();
+    let key = home.write("work/acme.pub", Signer::new().public_pem()).display().to_string();
+    let policy =
+        "version = 1\n[grants]\nread = [\"data\"]\n[[publisher]]\nname = \"acme\"\nkey-file = \"acme.pub\"\n";
+    let strict = home.write("work/policy.toml", policy).display().to_string();
+    let by_content = format!("{policy}[[plugin]]\nsha256 = \"{sha256}\"\n");
+    let by_content = home.write("work/content.toml", by_content).display().to_string();
+    let sign: [(&str, fn(&Registry, &Pushed)); 2] =
+        [("acme/tagged", Registry::sign_keyless), ("acme/bundled", Registry::sign_with_bundle)];
+    for (repository, sign) in sign {
+        let pushed = registry.push(repository, "1", &wasm);
+        sign(&registry, &pushed);
+        home.run(&["plugin", "add", &pushed.pinned]).code(0);
+        home.run(&["plugin", "verify", "--key", &key])
+            .code(5)
+            .says("1 keyless, by a certificate of an identity provider")
+            .says("cosign sign --key cosign.key")
+            .says(&pushed.digest.prefixed());
+        home.run(&["plugin", "verify"]).code(0).says("signatures that vbench does not check: 1 keyless");
+        home.run(&["plugin", "inspect", "custom"])
+            .code(0)
+            .says("others that vbench does not check: 1 keyless");
+        let refused = home.run(&["--policy", &strict, "--plugin", "custom", "plugin", "list"]).code(5);
+        refused.says("publisher `acme`: it is signed in a way that vbench does not check");
+        home.run(&words(&[&["--policy", &by_content, "--plugin", "custom"], &SERVE])).code(0);
+    }
+}
+
+#[test]
 fn a_policy_decides_by_content_files_and_limits() {
     let home = Home::new();
     let (wasm, sha256) = custom();
@@ -310,12 +348,15 @@ fn a_policy_decides_by_content_files_and_limits() {
     run(&format!("{read}[limits]\nmemory-mib = 64\n{allow}"), &["--plugin-memory-mib", "65"])
         .code(5)
         .says("--plugin-memory-mib asks for more than policy");
+    run(&format!("{read}[limits]\nrequest-mib = 4\n{allow}"), &["--plugin-request-mib", "5"])
+        .code(5)
+        .says("--plugin-request-mib asks for more than policy");
     run("nonsense = 1", &[]).code(2).says("unknown field");
 }
 
 /// From the registry to a shared runner: pushed, pulled by digest, locked, run
-/// under a policy as a user who can write nothing, and refused after one byte
-/// was changed.
+/// under a policy as a user who can write nothing, home included, and refused
+/// after one byte was changed.
 #[test]
 fn from_a_registry_to_an_unprivileged_run_under_a_policy() {
     let Some(registry) = Registry::start("from_a_registry_to_an_unprivileged_run", Access::Password) else {
@@ -360,9 +401,13 @@ fn from_a_registry_to_an_unprivileged_run_under_a_policy() {
             "work/policy.toml",
             policy_text.replace(data.to_str().expect("UTF-8"), there.to_str().expect("UTF-8")),
         );
-        open_up(home.dir.path());
         home.unprivileged = true;
     }
+    // Where the tests do not run as root, their own user stands in for the other one.
+    set_writable(home.dir.path(), is_root);
+    let mut touch = home.unprivileged_command("touch");
+    touch.arg(home.path("mine")).stderr(Stdio::null());
+    assert!(!touch.status().expect("it runs").success(), "the home is read-only");
     let run = |more: &[&str]| {
         let mut command = home.command(&words(&[
             &[
@@ -390,8 +435,12 @@ fn from_a_registry_to_an_unprivileged_run_under_a_policy() {
     assert!(!done.err.contains("plugin cache"), "compiled code is used:\n{}", done.err);
     // The same input, the same verdict.
     run(&SERVE).code(0);
+    let before = names_below(home.dir.path());
+    run(&words(&[&["--plugin-cache", "auto"], &SERVE])).code(0);
+    assert_eq!(names_below(home.dir.path()), before, "nothing was left behind");
 
     // One byte, and it is refused.
+    set_writable(home.dir.path(), true);
     let kept = home.path(&format!("data/vbench/plugins/sha256/{sha256}.wasm"));
     let mut changed = wasm.clone();
     let last = changed.len() - 1;
@@ -446,6 +495,17 @@ fn authors_can_check_measure_and_preview() {
         home.run(&words(&[&["plugin", "bench", &file, "--markdown", "--count", "4"], &data])).code(0).out;
     assert!(table.contains("| dataset sharegpt | dataset.next |"), "{table}");
 
+    // What a plugin says while it is measured is no part of the tables.
+    let talks = evil_file();
+    let done = home
+        .run(&["plugin", "bench", &talks, "--markdown", "--count", "4", "--evil-do", "open:stdin"])
+        .code(0);
+    assert!(done.err.contains("evil: stdin: Ok(0)"), "{}", done.err);
+    assert!(done.out.contains("| dataset evil | dataset.open |"), "{}", done.out);
+    for line in done.out.lines() {
+        assert!(line.is_empty() || line.starts_with('|'), "{line:?} in\n{}", done.out);
+    }
+
     let shown = home
         .run(&words(&[&["plugin", "preview", "--dataset-name", "sharegpt", "--count", "1"], &data]))
         .code(0)
@@ -471,17 +531,34 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Lets everybody read, and nobody but root write.
-fn open_up(dir: &Path) {
+/// Lets everybody read, and the owner write or nobody. What may be run stays so.
+fn set_writable(dir: &Path, by_owner: bool) {
+    let write = if by_owner { 0o200 } else { 0 };
     let mode =
         |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("it is ours");
+    // While it is looked through, a folder has to be open to its owner.
     mode(dir, 0o755);
     for entry in fs::read_dir(dir).expect("a folder") {
         let path = entry.expect("an entry").path();
         match path.is_dir() {
-            true => open_up(&path),
-            false if path.ends_with("vbench") => mode(&path, 0o755),
-            false => mode(&path, 0o644),
+            true => set_writable(&path, by_owner),
+            false if path.ends_with("vbench") => mode(&path, 0o555 | write),
+            false => mode(&path, 0o444 | write),
         }
     }
+    mode(dir, 0o555 | write);
+}
+
+/// Everything in a folder, by its path.
+fn names_below(dir: &Path) -> Vec<PathBuf> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(dir).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            names.extend(names_below(&path));
+        }
+        names.push(path);
+    }
+    names.sort();
+    names
 }

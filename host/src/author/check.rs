@@ -1,12 +1,12 @@
 //! `vbench plugin check`: does a plugin do what the contract wants of it?
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use sha2::{Digest, Sha256};
-
 use super::trial::{Bench, Trial};
 use crate::cli;
+use crate::digest::Sha256Hex;
 use crate::fault::Fault;
 use crate::plugin::contract::{Body, Offer, Role};
 use crate::plugin::{Plugins, Source};
@@ -140,24 +140,14 @@ fn difference(first: &Trial, second: &Trial) -> Option<String> {
 }
 
 /// SHA-256 over all that a trial gave.
-fn digest(trial: &Trial) -> String {
-    let mut hash = Sha256::new();
-    for request in &trial.requests {
-        match &request.body {
-            Body::Bytes(bytes) => hash.update(bytes),
-            Body::Multipart(parts) => hash.update(format!("{parts:?}")),
-        }
-        hash.update([0]);
-    }
-    for answer in &trial.answers {
-        hash.update(answer);
-        hash.update([0]);
-    }
-    hash.finalize().iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+fn digest(trial: &Trial) -> Sha256Hex {
+    const END: &[u8] = &[0];
+    let requests = trial.requests.iter().map(|request| match &request.body {
+        Body::Bytes(bytes) => Cow::Borrowed(&**bytes),
+        Body::Multipart(parts) => Cow::Owned(format!("{parts:?}").into_bytes()),
+    });
+    let answers = trial.answers.iter().map(|answer| Cow::Borrowed(answer.as_bytes()));
+    Sha256Hex::of_all(requests.chain(answers).flat_map(|part| [part, Cow::Borrowed(END)]))
 }
 
 pub(super) fn mebibytes(bytes: u64) -> f64 {

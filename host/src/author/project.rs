@@ -49,6 +49,15 @@ pub enum ProjectError {
         /// Where it was looked for.
         path: PathBuf,
     },
+    /// No SDK, and none was named.
+    #[error(
+        "the SDK for {language} is in no registry yet, and the checkout that this vbench was built from is gone: \
+         name the folder `sdk` of another with --sdk"
+    )]
+    NoCheckout {
+        /// The language.
+        language: &'static str,
+    },
     /// A file that cannot be written.
     #[error("cannot write {}: {reason}", path.display())]
     Write {
@@ -139,28 +148,19 @@ fn words(
             first.to_ascii_uppercase() + rest
         })
         .collect();
-    let folder = match sdk {
-        Some(sdk) => {
-            let folder = sdk.join(language);
-            Some(folder.canonicalize().map_err(|_| ProjectError::NoSdk { language, path: sdk.to_owned() })?)
-        }
-        None => Path::new(CHECKOUT_SDK).join(language).canonicalize().ok(),
-    };
-    let version = env!("CARGO_PKG_VERSION");
-    let of = |from_folder: &dyn Fn(&str) -> String, from_registry: String| match &folder {
-        Some(folder) => from_folder(&folder.display().to_string()),
-        None => from_registry,
-    };
+    let folder = sdk.unwrap_or(Path::new(CHECKOUT_SDK)).join(language).canonicalize();
+    let folder = folder.map_err(|_| match sdk {
+        Some(sdk) => ProjectError::NoSdk { language, path: sdk.to_owned() },
+        None => ProjectError::NoCheckout { language },
+    })?;
+    let folder = folder.display();
     Ok(vec![
         ("{{name}}", name.to_owned()),
         ("{{name_snake}}", name.replace('-', "_")),
         ("{{type}}", type_name),
-        ("{{rust_sdk}}", of(&|folder| format!("{{ path = {folder:?} }}"), format!("{version:?}"))),
-        (
-            "{{python_sdk}}",
-            of(&|folder| format!("vbench-plugin @ file://{folder}"), format!("vbench-plugin=={version}")),
-        ),
-        ("{{javascript_sdk}}", of(&|folder| format!("file:{folder}"), version.to_owned())),
+        ("{{rust_sdk}}", format!("{{ path = {:?} }}", folder.to_string())),
+        ("{{python_sdk}}", format!("vbench-plugin @ file://{folder}")),
+        ("{{javascript_sdk}}", format!("file:{folder}")),
     ])
 }
 

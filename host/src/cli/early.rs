@@ -69,6 +69,12 @@ pub struct GlobalArgs {
     /// Most memory of a plugin, in MiB [default: 512 for datasets, 128 for backends, 64 for criteria]
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=65536))]
     pub plugin_memory_mib: Option<u32>,
+    /// Largest body of a request that a backend may write, in MiB [default: 32]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=65536))]
+    pub plugin_request_mib: Option<u32>,
+    /// Most texts and tokens that a plugin may hand to the tokenizer in one call, in MiB [default: 32]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=65536))]
+    pub plugin_batch_mib: Option<u32>,
     /// Longest call of a plugin, in seconds [default: by kind of call]
     #[arg(long, value_name = "SECONDS", value_parser = positive_seconds)]
     pub plugin_timeout_s: Option<f64>,
@@ -210,7 +216,14 @@ fn take_config(words: &mut Vec<String>) -> Result<Option<String>, CliError> {
 /// Takes the global options out of a file, as words.
 fn from_file(file: &mut ConfigFile, table: &FlagTable) -> Result<Vec<String>, CliError> {
     let mut words = Vec::new();
-    for flag in ["plugin", "plugin-cache", "plugin-memory-mib", "plugin-timeout-s"] {
+    for flag in [
+        "plugin",
+        "plugin-cache",
+        "plugin-memory-mib",
+        "plugin-request-mib",
+        "plugin-batch-mib",
+        "plugin-timeout-s",
+    ] {
         debug_assert!(table.contains(flag));
         let values = match file.take(flag) {
             None | Some(Value::Null) => continue,
@@ -249,6 +262,9 @@ mod tests {
             "-vv",
             "--plugin-memory-mib",
             "64",
+            "--plugin-request-mib=3",
+            "--plugin-batch-mib",
+            "4",
             "--plugin-timeout-s=0.5",
             "--",
             "--plugin",
@@ -257,6 +273,8 @@ mod tests {
         assert_eq!(early.globals.plugin, ["a.wasm", "b.wasm"]);
         assert_eq!(early.globals.cache(), PluginCache::Off);
         assert_eq!(early.globals.plugin_memory_mib, Some(64));
+        assert_eq!(early.globals.plugin_request_mib, Some(3));
+        assert_eq!(early.globals.plugin_batch_mib, Some(4));
         assert_eq!(early.globals.plugin_timeout_s, Some(0.5));
         assert_eq!(early.globals.verbose, 3);
         assert_eq!(early.words, ["serve", "--label", "x", "--", "--plugin"]);

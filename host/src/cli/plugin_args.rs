@@ -67,7 +67,7 @@ pub enum PluginCommand {
         /// What it is to be written in
         #[arg(long, value_enum, default_value_t = Language::Rust)]
         lang: Language,
-        /// Where the SDK is, if it is not to come from the package registry
+        /// Folder `sdk` of a checkout of vbench [default: that of the checkout this vbench was built from]
         #[arg(long, value_name = "DIR")]
         sdk: Option<PathBuf>,
     },

@@ -5,8 +5,8 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::contract::{
-    Attachments, Body, Condition, Description, Endpoint, FailureText, Header, Media, Offer, Parsed, Plan,
-    Prompt, RequestOut, Response, Role, Sample, Summary, Test, Turn, Twister, Verdict,
+    Attachments, Body, Condition, Description, Endpoint, FailureText, Header, Media, Offer, Parsed, Part,
+    PartValue, Plan, Prompt, RequestOut, Response, Role, Sample, Summary, Test, Turn, Twister, Verdict,
 };
 use super::text;
 
@@ -311,23 +311,34 @@ fn pointer(pointer: &str) -> Result<(), Broken> {
     }
 }
 
-pub(crate) fn requests(requests: &[RequestOut], asked: usize) -> Result<(), Broken> {
+/// `max_bytes` is the largest body that a request may have.
+pub(crate) fn requests(requests: &[RequestOut], asked: usize, max_bytes: u64) -> Result<(), Broken> {
     if requests.len() != asked {
         return Err(format!("{} requests came back for {asked} given", requests.len()));
     }
     requests.iter().enumerate().try_for_each(|(index, request)| {
-        let checked = headers(&request.headers).and_then(|()| body(&request.body)).and_then(|()| {
-            if request.input_sequences == 0 {
-                Err("a request holds at least one input".into())
-            } else {
-                Ok(())
-            }
-        });
+        let checked =
+            headers(&request.headers).and_then(|()| body(&request.body, max_bytes)).and_then(|()| {
+                if request.input_sequences == 0 {
+                    Err("a request holds at least one input".into())
+                } else {
+                    Ok(())
+                }
+            });
         checked.map_err(|rule| format!("request {index} of the batch: {rule}"))
     })
 }
 
-fn body(body: &Body) -> Result<(), Broken> {
+fn body(body: &Body, max_bytes: u64) -> Result<(), Broken> {
+    let bytes = match body {
+        Body::Bytes(bytes) => bytes.len(),
+        Body::Multipart(parts) => parts.iter().map(part_bytes).sum(),
+    };
+    if bytes as u64 > max_bytes {
+        return Err(format!(
+            "a body of {bytes} bytes, more than {max_bytes} (--plugin-request-mib raises the limit)"
+        ));
+    }
     let Body::Multipart(parts) = body else {
         return Ok(());
     };
@@ -340,9 +351,17 @@ fn body(body: &Body) -> Result<(), Broken> {
     Ok(())
 }
 
+/// Text that a part holds; media are the host's.
+fn part_bytes(part: &Part) -> usize {
+    let (PartValue::Text(value) | PartValue::Media(value)) = &part.value;
+    let optional = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    part.name.len() + optional(&part.filename) + optional(&part.content_type) + value.len()
+}
+
 pub(crate) fn response(response: &Response) -> Result<(), Broken> {
-    let ascending = response.ends.windows(2).all(|pair| pair[0] <= pair[1]);
-    if !ascending || response.ends.last().copied().unwrap_or(0) as usize != response.body.len() {
+    if !response.ends.is_sorted()
+        || response.ends.last().copied().unwrap_or(0) as usize != response.body.len()
+    {
         return Err("the ends of a response's events have to ascend to the body's length".into());
     }
     Ok(())
@@ -350,7 +369,7 @@ pub(crate) fn response(response: &Response) -> Result<(), Broken> {
 
 /// `events` and `body_bytes` are those of the response that was read.
 pub(crate) fn parsed(parsed: &Parsed, events: usize, body_bytes: usize) -> Result<(), Broken> {
-    if !parsed.tokens.windows(2).all(|pair| pair[0].event < pair[1].event) {
+    if !parsed.tokens.is_sorted_by(|one, next| one.event < next.event) {
         return Err("token events have to ascend, each event at most once".into());
     }
     if let Some(last) = parsed.tokens.last()
@@ -562,6 +581,22 @@ mod tests {
         ] {
             assert!(headers(&header(name, value)).is_err(), "{name}: {value}");
         }
+    }
+
+    #[test]
+    fn bodies_have_a_limit_whatever_they_are_made_of() {
+        let request = |body| [RequestOut { body, headers: Vec::new(), input_sequences: 1 }];
+        let part = |text: &str| Part {
+            name: "n".into(),
+            filename: None,
+            content_type: None,
+            value: PartValue::Text(text.into()),
+        };
+        let check = |body, max_bytes| super::requests(&request(body), 1, max_bytes);
+        assert_eq!(check(Body::Bytes(vec![0; 4]), 4), Ok(()));
+        assert!(check(Body::Bytes(vec![0; 5]), 4).unwrap_err().contains("a body of 5 bytes, more than 4"));
+        assert_eq!(check(Body::Multipart(vec![part("a"), part("b")]), 4), Ok(()));
+        assert!(check(Body::Multipart(vec![part("a"), part("bc")]), 4).is_err());
     }
 
     #[test]

@@ -62,6 +62,13 @@ pub enum ErrorKind {
         /// What it may move.
         limit_bytes: u64,
     },
+    /// It handed more to the tokenizer in one call than it may.
+    BatchTooLarge {
+        /// What it may hand over.
+        limit_bytes: u64,
+        /// What it handed over.
+        wanted_bytes: u64,
+    },
     /// It called something that plugins never get.
     Denied {
         /// The import it called.
@@ -182,6 +189,15 @@ impl fmt::Display for ErrorKind {
             }
             Self::TooMuchData { limit_bytes } => {
                 write!(f, "moved more than {} in or out in one call", mebibytes(*limit_bytes))
+            }
+            Self::BatchTooLarge { limit_bytes, wanted_bytes } => {
+                write!(
+                    f,
+                    "handed {} to the tokenizer in one call and may hand it {}: give it fewer texts at a time, or \
+                     raise --plugin-batch-mib",
+                    mebibytes(*wanted_bytes),
+                    mebibytes(*limit_bytes)
+                )
             }
             Self::Denied { import } => {
                 write!(f, "called `{import}`, but plugins never get the network")

@@ -137,6 +137,9 @@ impl Live {
             Some(Hit::Memory { wanted_bytes }) => {
                 return ErrorKind::OutOfMemory { limit_bytes: limits.memory_bytes, wanted_bytes };
             }
+            Some(Hit::Batch { wanted_bytes }) => {
+                return ErrorKind::BatchTooLarge { limit_bytes: limits.batch_bytes, wanted_bytes };
+            }
             Some(Hit::Table { wanted_elements }) => {
                 return ErrorKind::OutOfTable { limit_elements: limits.table_elements, wanted_elements };
             }

@@ -19,6 +19,8 @@ pub struct Limits {
     pub backend: RoleLimits,
     /// Limits of criteria.
     pub sla: RoleLimits,
+    /// Largest body of one request that a backend may write, media apart.
+    pub request_bytes: u64,
     /// Time of each kind of call.
     pub time: CallTimes,
 }
@@ -30,6 +32,9 @@ pub struct RoleLimits {
     pub memory_bytes: u64,
     /// Data that one call may make the host allocate.
     pub call_bytes: u64,
+    /// Texts, tokens and conversations that one call may hand to the tokenizer. The
+    /// tokenizer needs a multiple of it while it works.
+    pub batch_bytes: u64,
     /// Table elements, all tables of the instance together.
     pub table_elements: u64,
 }
@@ -56,6 +61,7 @@ impl Default for Limits {
         let role = |memory_mib: u64, call_mib: u64| RoleLimits {
             memory_bytes: memory_mib * MIB,
             call_bytes: call_mib * MIB,
+            batch_bytes: 32 * MIB,
             table_elements: 100_000,
         };
         Self {
@@ -64,6 +70,8 @@ impl Default for Limits {
             backend: role(128, 64),
             // A criterion gets whole columns of a run: 8 bytes a request each.
             sla: role(64, 64),
+            // A prompt of two million tokens, sent as numbers, has some 14 MiB.
+            request_bytes: 32 * MIB,
             time: CallTimes {
                 describe: Duration::from_secs(1),
                 open: Duration::from_secs(60),
@@ -81,6 +89,13 @@ impl Limits {
     pub fn set_memory_bytes(&mut self, bytes: u64) {
         for role in [&mut self.dataset, &mut self.backend, &mut self.sla] {
             role.memory_bytes = bytes;
+        }
+    }
+
+    /// Lets plugins of every role hand this much to the tokenizer in one call.
+    pub fn set_batch_bytes(&mut self, bytes: u64) {
+        for role in [&mut self.dataset, &mut self.backend, &mut self.sla] {
+            role.batch_bytes = bytes;
         }
     }
 
@@ -104,6 +119,7 @@ impl Limits {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Hit {
     Memory { wanted_bytes: u64 },
+    Batch { wanted_bytes: u64 },
     Table { wanted_elements: u64 },
 }
 
@@ -133,6 +149,15 @@ impl Limiter {
         let fits = bytes <= self.limits.memory_bytes;
         if !fits {
             self.hit = Some(Hit::Memory { wanted_bytes: bytes });
+        }
+        fits
+    }
+
+    /// Notes that the tokenizer was handed this much. False if it is more than it takes.
+    pub(crate) fn takes_batch(&mut self, bytes: u64) -> bool {
+        let fits = bytes <= self.limits.batch_bytes;
+        if !fits {
+            self.hit = Some(Hit::Batch { wanted_bytes: bytes });
         }
         fits
     }

@@ -88,8 +88,8 @@ pub(crate) struct SandboxPlan<'a> {
 }
 
 impl Sandbox {
-    /// A fresh sandbox. An error names the mount that cannot be opened.
-    pub(crate) fn new(plan: &SandboxPlan<'_>) -> Result<Self, (usize, String)> {
+    /// A fresh sandbox. An error has the mount that cannot be opened.
+    pub(crate) fn new<'a>(plan: &SandboxPlan<'a>) -> Result<Self, (&'a Mount, String)> {
         let output = Output::default();
         let mut wasi = WasiCtx::builder();
         wasi.stdout(output.clone())
@@ -100,9 +100,9 @@ impl Sandbox {
             .wall_clock(FixedWallClock)
             // Reads are done on the plugin's own thread, which is there to block.
             .allow_blocking_current_thread(true);
-        for (index, mount) in plan.mounts.iter().enumerate() {
+        for mount in plan.mounts {
             wasi.preopened_dir(&mount.host_path, &mount.guest_path, FsPerms::ReadOnly)
-                .map_err(|error| (index, error.root_cause().to_string()))?;
+                .map_err(|error| (mount, error.root_cause().to_string()))?;
         }
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_HANDLES);

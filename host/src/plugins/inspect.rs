@@ -8,7 +8,7 @@ use super::loader::Loader;
 use crate::fault::Fault;
 use crate::plugin::PluginInfo;
 use crate::plugin::contract::Offer;
-use crate::source::Spec;
+use crate::source::{Provenance, Spec, UnreadSignature};
 
 /// What a plugin is, offers and imports, as text or as JSON.
 ///
@@ -16,15 +16,19 @@ use crate::source::Spec;
 /// When it cannot be had or is no plugin for this host.
 pub fn inspect(loader: &Loader, text: &str, as_json: bool) -> Result<String, Fault> {
     let resolved = loader.resolver().resolve(&Spec::parse(text)?)?;
-    let signatures = resolved.provenance.as_ref().map(|provenance| provenance.signatures.len());
+    let provenance = resolved.provenance;
     let mut plugins = loader.none();
     plugins.add_bytes(resolved.source, resolved.wasm)?;
     let infos = plugins.inspect()?;
     let Some(info) = infos.first() else { return Ok(String::new()) };
-    if as_json { Ok(format!("{:#}", to_json(info, signatures))) } else { Ok(to_text(info, signatures)) }
+    if as_json {
+        Ok(format!("{:#}", to_json(info, provenance.as_ref())))
+    } else {
+        Ok(to_text(info, provenance.as_ref()))
+    }
 }
 
-fn to_text(info: &PluginInfo, signatures: Option<usize>) -> String {
+fn to_text(info: &PluginInfo, provenance: Option<&Provenance>) -> String {
     let PluginInfo { source, description, inspection } = info;
     let roles: Vec<&str> = inspection.roles.iter().map(|role| role.name()).collect();
     let mut text = String::new();
@@ -35,8 +39,12 @@ fn to_text(info: &PluginInfo, signatures: Option<usize>) -> String {
     let _ = writeln!(text, "plugin API  {}", inspection.api_version);
     let _ = writeln!(text, "sha256      {}", inspection.sha256);
     let _ = writeln!(text, "size        {} bytes", inspection.size_bytes);
-    if let Some(count) = signatures {
+    if let Some(Provenance { signatures, unread, .. }) = provenance {
+        let count = signatures.len();
         let _ = writeln!(text, "signatures  {count} (not checked; `vbench plugin verify --key FILE` does)");
+        if let Some(found) = UnreadSignature::in_words(unread) {
+            let _ = writeln!(text, "            others that vbench does not check: {found}");
+        }
     }
     for offer in &description.offers {
         let names = std::iter::once(&offer.name).chain(&offer.aliases);
@@ -62,7 +70,7 @@ fn to_text(info: &PluginInfo, signatures: Option<usize>) -> String {
     text
 }
 
-fn to_json(info: &PluginInfo, signatures: Option<usize>) -> Value {
+fn to_json(info: &PluginInfo, provenance: Option<&Provenance>) -> Value {
     let PluginInfo { source, description, inspection } = info;
     let imports: Vec<Value> = inspection
         .imports
@@ -78,7 +86,8 @@ fn to_json(info: &PluginInfo, signatures: Option<usize>) -> Value {
         "api_version": inspection.api_version.to_string(),
         "sha256": inspection.sha256,
         "size_bytes": inspection.size_bytes,
-        "signatures": signatures,
+        "signatures": provenance.map(|provenance| provenance.signatures.len()),
+        "unread_signatures": provenance.map(|provenance| &provenance.unread),
         "offers": description.offers,
         "imports": imports,
     })

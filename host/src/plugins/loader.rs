@@ -8,7 +8,7 @@ use crate::fault::Fault;
 use crate::lock::LOCK_FILE;
 use crate::plugin::services::LogSink;
 use crate::plugin::{CacheMode, CompileWatch, Gate, Limits, LoadOptions, PluginError, Plugins};
-use crate::policy::{Policy, PolicyGate};
+use crate::policy::{Policy, PolicyGate, PolicyLimits};
 use crate::source::{Resolved, Resolver, ResolverOptions, Spec, user_plugin_dir};
 
 /// Finds and loads the plugins of a command.
@@ -31,13 +31,26 @@ impl Loader {
         if let Some(mib) = globals.plugin_memory_mib {
             limits.set_memory_bytes(u64::from(mib) << 20);
         }
+        if let Some(mib) = globals.plugin_request_mib {
+            limits.request_bytes = u64::from(mib) << 20;
+        }
+        if let Some(mib) = globals.plugin_batch_mib {
+            limits.set_batch_bytes(u64::from(mib) << 20);
+        }
         if let Some(seconds) = globals.plugin_timeout_s {
             limits.set_call_time(std::time::Duration::from_secs_f64(seconds));
         }
         let policy = globals.policy.as_deref().map(Policy::read).transpose()?;
         if let Some(policy) = &policy {
             let Policy { path, limits: bounds, .. } = policy;
-            bounds.check_options(path, globals.plugin_memory_mib, globals.plugin_timeout_s)?;
+            let asked = PolicyLimits {
+                file_mib: None,
+                memory_mib: globals.plugin_memory_mib,
+                request_mib: globals.plugin_request_mib,
+                batch_mib: globals.plugin_batch_mib,
+                call_time_s: globals.plugin_timeout_s,
+            };
+            bounds.check_options(path, &asked)?;
             bounds.lower(&mut limits);
         }
         let user_dir = user_plugin_dir();

@@ -11,7 +11,7 @@ use crate::fault::{Blame, Fault};
 use crate::lock::{Entry, Lock};
 use crate::plugin::contract::Description;
 use crate::plugin::{CacheMode, LoadOptions, Plugins, Source};
-use crate::source::{PublicKey, Resolved, Spec};
+use crate::source::{PublicKey, Resolved, Spec, UnreadSignature};
 
 /// Fetches, checks and compiles a plugin, keeps it, and writes it into the lock.
 /// Gives what to tell the user.
@@ -138,7 +138,7 @@ fn verify_one(loader: &Loader, text: &str, key: Option<&PublicKey>) -> Result<St
     {
         // It may have been signed since.
         let fresh = fetcher.provenance(&reference)?;
-        if fresh.signatures != known.signatures {
+        if (&fresh.signatures, &fresh.unread) != (&known.signatures, &known.unread) {
             store.put(&resolved.sha256, &resolved.wasm, Some(&fresh))?;
             resolved.provenance = Some(fresh);
         }
@@ -152,6 +152,10 @@ fn verify_one(loader: &Loader, text: &str, key: Option<&PublicKey>) -> Result<St
             .signed_by(key, &resolved.sha256)
             .map_err(|reason| refused(format!("is not verified: {reason}")))?;
         let _ = write!(said, ", signed with this key for {}", signed.repository);
+    } else if let Some(found) =
+        resolved.provenance.as_ref().and_then(|provenance| UnreadSignature::in_words(&provenance.unread))
+    {
+        let _ = write!(said, ", signatures that vbench does not check: {found}");
     }
     let mut plugins = loader.none();
     let description = plugins.add_bytes(resolved.source, resolved.wasm)?;

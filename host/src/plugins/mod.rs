@@ -87,3 +87,18 @@ pub fn list(plugins: &Plugins) -> String {
     text.truncate(text.trim_end().len());
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A message about a trap shows them.
+    #[test]
+    fn built_ins_keep_the_names_of_their_functions() {
+        // A custom section that is called `name`, with the length of that before it.
+        let named = |wasm: &[u8]| wasm.windows(5).any(|bytes| bytes == b"\x04name");
+        for builtin in BUILTIN {
+            assert!(named(builtin.wasm), "{}", builtin.name);
+        }
+    }
+}

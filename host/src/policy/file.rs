@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::digest::Sha256Hex;
 use crate::fault::Fault;
 use crate::plugin::contract::Role;
-use crate::source::{KeyError, PublicKey, Sha256Hex};
+use crate::source::{KeyError, PublicKey};
 
 /// The version of the format that is read.
 const VERSION: u32 = 1;
@@ -115,6 +116,10 @@ pub struct PolicyLimits {
     pub file_mib: Option<u32>,
     /// Most memory of a plugin, in MiB.
     pub memory_mib: Option<u32>,
+    /// Largest body of a request that a backend may write, in MiB.
+    pub request_mib: Option<u32>,
+    /// Most texts and tokens handed to the tokenizer in one call, in MiB.
+    pub batch_mib: Option<u32>,
     /// Longest call of a plugin, in seconds.
     pub call_time_s: Option<f64>,
 }
@@ -248,8 +253,15 @@ impl Policy {
             if limits.call_time_s.is_some_and(|seconds| !(seconds > 0.0 && seconds.is_finite())) {
                 return Err(wrong("call-time-s has to be a number above 0".to_owned()));
             }
-            if limits.memory_mib == Some(0) || limits.file_mib == Some(0) {
-                return Err(wrong("memory-mib and file-mib have to be above 0".to_owned()));
+            for (key, mib) in [
+                ("file-mib", limits.file_mib),
+                ("memory-mib", limits.memory_mib),
+                ("request-mib", limits.request_mib),
+                ("batch-mib", limits.batch_mib),
+            ] {
+                if mib == Some(0) {
+                    return Err(wrong(format!("{key} has to be above 0")));
+                }
             }
         }
         let dir = path.parent().unwrap_or(Path::new(""));
@@ -320,6 +332,8 @@ mod tests {
             [limits]
             file-mib = 32
             memory-mib = 256
+            request-mib = 8
+            batch-mib = 16
             call-time-s = 2.5
             [grants]
             read = ["data"]
@@ -361,7 +375,8 @@ mod tests {
             ("version = 1\n[[plugin]]\nname = \"x\"", "missing field `sha256`"),
             ("version = 1\n[[plugin]]\nsha256 = \"12\"", "no SHA-256"),
             ("version = 1\n[limits]\ncall-time-s = nan", "above 0"),
-            ("version = 1\n[limits]\nmemory-mib = 0", "above 0"),
+            ("version = 1\n[limits]\nmemory-mib = 0", "memory-mib has to be above 0"),
+            ("version = 1\n[limits]\nbatch-mib = 0", "batch-mib has to be above 0"),
             ("version = 1\n[[publisher]]\nname = \"x\"", "either key or key-file"),
             ("version = 1\n[[publisher]]\nname = \"x\"\nkey = \"y\"", "no PEM"),
             ("version = 1\n[[publisher]]\nname = \"x\"\nkey-file = \"/nonexistent/k\"", "/nonexistent/k"),

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::file::{Builtins, Grants, NetworkImports, Policy, PolicyError, PolicyLimits};
+use crate::digest::Sha256Hex;
 use crate::plugin::contract::{PathGrant, Role};
 use crate::plugin::{Access, Candidate, Gate, Inspection, Limits};
-use crate::source::{Provenance, Resolver, Sha256Hex, SignatureError, SourceError};
+use crate::source::{Provenance, Resolver, SignatureError, SourceError};
 
 const MIB: u64 = 1 << 20;
 
@@ -154,6 +155,14 @@ impl PolicyLimits {
                 role.memory_bytes = role.memory_bytes.min(u64::from(mib) * MIB);
             }
         }
+        if let Some(mib) = self.request_mib {
+            limits.request_bytes = limits.request_bytes.min(u64::from(mib) * MIB);
+        }
+        if let Some(mib) = self.batch_mib {
+            for role in [&mut limits.dataset, &mut limits.backend, &mut limits.sla] {
+                role.batch_bytes = role.batch_bytes.min(u64::from(mib) * MIB);
+            }
+        }
         if let Some(most) = self.call_time_s.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()) {
             let time = &mut limits.time;
             for each in [
@@ -169,23 +178,24 @@ impl PolicyLimits {
         }
     }
 
-    /// Refuses what the user's own options ask for beyond these bounds.
+    /// Refuses what the user's own options, `asked`, ask for beyond these bounds.
     ///
     /// # Errors
     /// When they do; `path` is the policy's.
-    pub fn check_options(
-        &self,
-        path: &Path,
-        memory_mib: Option<u32>,
-        call_time_s: Option<f64>,
-    ) -> Result<(), PolicyError> {
+    pub fn check_options(&self, path: &Path, asked: &Self) -> Result<(), PolicyError> {
         let beyond = |option, most| PolicyError::Limit { path: path.to_owned(), option, most };
-        if let (Some(asked), Some(most)) = (memory_mib, self.memory_mib)
-            && asked > most
-        {
-            return Err(beyond("--plugin-memory-mib", format!("{most} MiB")));
+        for (option, asked, most) in [
+            ("--plugin-memory-mib", asked.memory_mib, self.memory_mib),
+            ("--plugin-request-mib", asked.request_mib, self.request_mib),
+            ("--plugin-batch-mib", asked.batch_mib, self.batch_mib),
+        ] {
+            if let (Some(asked), Some(most)) = (asked, most)
+                && asked > most
+            {
+                return Err(beyond(option, format!("{most} MiB")));
+            }
         }
-        if let (Some(asked), Some(most)) = (call_time_s, self.call_time_s)
+        if let (Some(asked), Some(most)) = (asked.call_time_s, self.call_time_s)
             && asked > most
         {
             return Err(beyond("--plugin-timeout-s", format!("{most} s")));
@@ -312,11 +322,27 @@ mod tests {
         assert_eq!(limits.sla.memory_bytes, 64 * MIB, "the default is lower");
         assert_eq!(limits.time.next, Duration::from_secs(2));
         assert_eq!(limits.time.parse, Duration::from_secs(1), "the default is shorter");
-        let bounds = PolicyLimits { memory_mib: Some(100), call_time_s: Some(2.0), file_mib: None };
+        let none = PolicyLimits::default();
+        let bounds = PolicyLimits {
+            memory_mib: Some(100),
+            request_mib: Some(4),
+            batch_mib: Some(5),
+            call_time_s: Some(2.0),
+            ..none
+        };
         let path = Path::new("p.toml");
-        assert!(bounds.check_options(path, Some(100), Some(2.0)).is_ok());
-        assert!(bounds.check_options(path, Some(101), None).is_err());
-        assert!(bounds.check_options(path, None, Some(2.1)).is_err());
+        assert!(bounds.check_options(path, &bounds).is_ok() && none.check_options(path, &bounds).is_ok());
+        for (asked, option) in [
+            (PolicyLimits { memory_mib: Some(101), ..none }, "--plugin-memory-mib"),
+            (PolicyLimits { request_mib: Some(5), ..none }, "--plugin-request-mib"),
+            (PolicyLimits { batch_mib: Some(6), ..none }, "--plugin-batch-mib"),
+            (PolicyLimits { call_time_s: Some(2.1), ..none }, "--plugin-timeout-s"),
+        ] {
+            assert!(bounds.check_options(path, &asked).unwrap_err().to_string().contains(option), "{option}");
+        }
+        let mut limits = Limits::default();
+        bounds.lower(&mut limits);
+        assert_eq!((limits.request_bytes, limits.dataset.batch_bytes), (4 * MIB, 5 * MIB));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ pub struct Screen {
     warnings: Mutex<Vec<String>>,
     /// Show what plugins say for debugging.
     verbose: bool,
+    /// Messages of plugins are no part of the output.
+    messages_apart: AtomicBool,
     /// Takes all lines, if there is one.
     log: Mutex<Option<File>>,
 }
@@ -29,6 +32,12 @@ impl Screen {
     /// A screen; `verbose` shows what plugins say for debugging.
     pub fn new(verbose: bool) -> Self {
         Self { verbose, ..Self::default() }
+    }
+
+    /// Whether messages of plugins go to standard error: they are part of what a
+    /// run shows, and no part of a table or a JSON text that a command prints.
+    pub fn keep_messages_apart(&self, apart: bool) {
+        self.messages_apart.store(apart, Ordering::Relaxed);
     }
 
     /// A line of ordinary output.
@@ -137,12 +146,12 @@ impl LogSink for Screen {
     fn log(&self, plugin: &str, level: LogLevel, message: &str) {
         match level {
             LogLevel::Debug if !self.verbose => {}
-            LogLevel::Debug => {
+            LogLevel::Info if !self.messages_apart.load(Ordering::Relaxed) => self.line(message),
+            LogLevel::Debug | LogLevel::Info => {
                 if !self.logged(format_args!("{plugin}: {message}")) {
                     let _ = writeln!(io::stderr().lock(), "{plugin}: {message}");
                 }
             }
-            LogLevel::Info => self.line(message),
             LogLevel::Warn => self.warn(format!("{plugin}: {message}")),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::digest::Sha256Hex;
+use crate::digest::Sha256Hex;
 use crate::fault::{Blame, Fault};
 use crate::lock::LockError;
 use crate::plugin::LoadError;

@@ -4,11 +4,11 @@
 use oci_client::Reference;
 use tokio::runtime::Runtime;
 
-use super::digest::Sha256Hex;
 use super::error::SourceError;
 use super::https;
 use super::oci::{Repository, pinned};
 use super::provenance::Provenance;
+use crate::digest::Sha256Hex;
 use crate::wire::tls;
 
 /// Something that was fetched.

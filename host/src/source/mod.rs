@@ -9,11 +9,10 @@
 //! registry is kept together with its manifest and signatures ([`Provenance`]),
 //! so that who published it can be checked again later without the network.
 //!
-//! Depends on `plugin` for the type of a plugin's source, on `lock`, and on
-//! `wire::tls` for the provider of cryptography.
+//! Depends on `plugin` for the type of a plugin's source, on `digest` and `lock`,
+//! and on `wire::tls` for the provider of cryptography.
 
 mod credentials;
-mod digest;
 mod error;
 mod fetch;
 mod https;
@@ -23,8 +22,8 @@ mod resolve;
 mod signature;
 mod spec;
 mod store;
+mod unread;
 
-pub use digest::Sha256Hex;
 pub use error::SourceError;
 pub use fetch::{Fetched, Fetcher};
 pub use provenance::{Provenance, SignedPayload};
@@ -32,3 +31,4 @@ pub use resolve::{Resolved, Resolver, ResolverOptions};
 pub use signature::{KeyError, PublicKey, SignatureError, Signed};
 pub use spec::Spec;
 pub use store::{Store, user_plugin_dir};
+pub use unread::UnreadSignature;

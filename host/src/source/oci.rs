@@ -10,10 +10,11 @@ use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference};
 
 use super::credentials;
-use super::digest::Sha256Hex;
 use super::error::SourceError;
 use super::https::reason;
 use super::provenance::{Provenance, SignedPayload, wasm_layer};
+use super::unread::{BUNDLE_TYPE, CERTIFICATE_ANNOTATION, UnreadSignature};
+use crate::digest::Sha256Hex;
 
 /// Media type of what cosign signs.
 const SIMPLE_SIGNING: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
@@ -23,6 +24,8 @@ const SIGNATURE_ANNOTATION: &str = "dev.cosignproject.cosign/signature";
 const MAX_SIGNATURES: usize = 64;
 /// Largest signed text.
 const MAX_PAYLOAD_BYTES: u64 = 64 << 10;
+/// Largest bundle that is looked at.
+const MAX_BUNDLE_BYTES: u64 = 1 << 20;
 /// Longest time to a connection.
 const CONNECT: Duration = Duration::from_secs(10);
 /// Longest time without a byte.
@@ -97,14 +100,22 @@ impl Repository {
 
     /// The manifest with the signatures that the registry has for it.
     pub(super) async fn provenance(&self, manifest: &Manifest) -> Result<Provenance, SourceError> {
-        Ok(Provenance {
+        let mut provenance = Provenance {
             address: pinned(&self.reference, &manifest.digest),
             manifest: manifest.text.clone(),
-            signatures: self.signatures(&manifest.digest).await?,
-        })
+            signatures: Vec::new(),
+            unread: self.bundles(&manifest.digest).await,
+        };
+        self.find_signatures(&manifest.digest, &mut provenance).await?;
+        Ok(provenance)
     }
 
-    async fn signatures(&self, manifest: &Sha256Hex) -> Result<Vec<SignedPayload>, SourceError> {
+    /// Adds the signatures that stand under the tag of the manifest.
+    async fn find_signatures(
+        &self,
+        manifest: &Sha256Hex,
+        provenance: &mut Provenance,
+    ) -> Result<(), SourceError> {
         let reference = Reference::with_tag(
             self.reference.registry().to_owned(),
             self.reference.repository().to_owned(),
@@ -113,22 +124,57 @@ impl Repository {
         let signed = match self.manifest_of(&reference).await {
             Ok(signed) => signed,
             // Nobody has signed it.
-            Err(SourceError::Missing { .. }) => return Ok(Vec::new()),
+            Err(SourceError::Missing { .. }) => return Ok(()),
             Err(error) => return Err(error),
         };
         // A signature that makes no sense is none.
-        let Ok(list) = serde_json::from_str::<OciImageManifest>(&signed.text) else { return Ok(Vec::new()) };
-        let mut signatures = Vec::new();
+        let Ok(list) = serde_json::from_str::<OciImageManifest>(&signed.text) else { return Ok(()) };
         for layer in
             list.layers.iter().filter(|layer| layer.media_type == SIMPLE_SIGNING).take(MAX_SIGNATURES)
         {
-            let annotation = layer.annotations.as_ref().and_then(|all| all.get(SIGNATURE_ANNOTATION));
-            let Some(signature) = annotation else { continue };
+            let annotation = |name: &str| layer.annotations.as_ref().and_then(|all| all.get(name));
+            if annotation(CERTIFICATE_ANNOTATION).is_some() {
+                provenance.unread.push(UnreadSignature::Keyless);
+                continue;
+            }
+            let Some(signature) = annotation(SIGNATURE_ANNOTATION) else { continue };
             if let Ok(payload) = String::from_utf8(self.blob(layer, MAX_PAYLOAD_BYTES).await?) {
-                signatures.push(SignedPayload { payload, signature: signature.clone() });
+                provenance.signatures.push(SignedPayload { payload, signature: signature.clone() });
             }
         }
-        Ok(signatures)
+        Ok(())
+    }
+
+    /// Signatures in bundles. They let nobody in, so what cannot be had of them is left out.
+    async fn bundles(&self, manifest: &Sha256Hex) -> Vec<UnreadSignature> {
+        let Ok(index) = self.client.pull_referrers(&self.at_digest(&manifest.prefixed()), None).await else {
+            return Vec::new();
+        };
+        let is_bundle = |kind: &str| kind.starts_with(BUNDLE_TYPE);
+        let mut found = Vec::new();
+        let bundles = index
+            .manifests
+            .iter()
+            .filter(|entry| entry.artifact_type.as_deref().is_none_or(is_bundle))
+            .take(MAX_SIGNATURES);
+        for entry in bundles {
+            let Ok(manifest) = self.manifest_of(&self.at_digest(&entry.digest)).await else { continue };
+            let Ok(list) = serde_json::from_str::<OciImageManifest>(&manifest.text) else { continue };
+            let Some(layer) = list.layers.iter().find(|layer| is_bundle(&layer.media_type)) else { continue };
+            if let Ok(json) = self.blob(layer, MAX_BUNDLE_BYTES).await {
+                found.extend(UnreadSignature::of_bundle(&json));
+            }
+        }
+        found
+    }
+
+    /// Something in this repository by its digest.
+    fn at_digest(&self, digest: &str) -> Reference {
+        Reference::with_digest(
+            self.reference.registry().to_owned(),
+            self.reference.repository().to_owned(),
+            digest.to_owned(),
+        )
     }
 
     async fn blob(&self, layer: &OciDescriptor, limit_bytes: u64) -> Result<Vec<u8>, SourceError> {

@@ -6,8 +6,9 @@ use base64::engine::general_purpose::STANDARD;
 use oci_client::manifest::{OciDescriptor, OciImageManifest};
 use serde::{Deserialize, Serialize};
 
-use super::digest::Sha256Hex;
 use super::signature::{PublicKey, SignatureError, Signed};
+use super::unread::UnreadSignature;
+use crate::digest::Sha256Hex;
 
 /// Media types of a layer that is a component: what `wkg` pushes (CNCF TAG
 /// Runtime's Wasm OCI Artifact), and what older tools did.
@@ -23,6 +24,9 @@ pub struct Provenance {
     pub manifest: String,
     /// Signatures, good or bad.
     pub signatures: Vec<SignedPayload>,
+    /// Signatures that cannot be checked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<UnreadSignature>,
 }
 
 /// A text and its signature.
@@ -70,7 +74,13 @@ impl Provenance {
             }
         }
         Err(match reason {
-            None => SignatureError::None,
+            None => match UnreadSignature::in_words(&self.unread) {
+                None => SignatureError::None,
+                Some(found) => {
+                    let artifact = self.address.strip_prefix("oci://").unwrap_or(&self.address).to_owned();
+                    SignatureError::Unread { found, artifact }
+                }
+            },
             Some(reason) => SignatureError::NoMatch { count: self.signatures.len(), reason },
         })
     }
@@ -122,9 +132,13 @@ mod tests {
             address: String::new(),
             manifest: manifest(&[("application/wasm", &plugin.prefixed())]),
             signatures: Vec::new(),
+            unread: Vec::new(),
         };
         let key = signer.public();
         assert_eq!(provenance.signed_by(&key, &plugin), Err(SignatureError::None));
+        provenance.unread = vec![UnreadSignature::Keyless];
+        let error = provenance.signed_by(&key, &plugin).unwrap_err().to_string();
+        assert!(error.contains("1 keyless") && error.contains("cosign sign --key"), "{error}");
 
         let text = payload(&provenance.manifest_digest());
         let signature = STANDARD.encode(signer.sign(text.as_bytes()));

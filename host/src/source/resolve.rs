@@ -6,12 +6,12 @@ use std::sync::{Mutex, PoisonError};
 
 use oci_client::Reference;
 
-use super::digest::Sha256Hex;
 use super::error::SourceError;
 use super::fetch::{Fetched, Fetcher};
 use super::provenance::Provenance;
 use super::spec::{Spec, is_name};
 use super::store::Store;
+use crate::digest::Sha256Hex;
 use crate::lock::{Entry, Lock};
 use crate::plugin::{Source, read_file};
 

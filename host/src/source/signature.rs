@@ -13,7 +13,7 @@ use rustls::pki_types::SubjectPublicKeyInfoDer;
 use rustls::pki_types::pem::PemObject;
 use serde::Deserialize;
 
-use super::digest::Sha256Hex;
+use crate::digest::Sha256Hex;
 
 /// What a signed text says it is.
 const PAYLOAD_TYPE: &str = "cosign container image signature";
@@ -61,6 +61,17 @@ pub enum SignatureError {
     /// There is none at all.
     #[error("it is not signed")]
     None,
+    /// There are only some that vbench does not check.
+    #[error(
+        "it is signed in a way that vbench does not check ({found}); have its publisher sign it with a key: \
+         `cosign sign --key cosign.key --new-bundle-format=false --tlog-upload=false {artifact}`"
+    )]
+    Unread {
+        /// What there is, in words.
+        found: String,
+        /// The artifact, as cosign names it.
+        artifact: String,
+    },
     /// There are some, but none by this key.
     #[error("none of its {count} signatures was made with this key for this artifact ({reason})")]
     NoMatch {
@@ -117,7 +128,7 @@ impl PublicKey {
     pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
         let der = SubjectPublicKeyInfoDer::from_pem_slice(pem.as_bytes()).map_err(|_| KeyError::Pem)?;
         let point = der.strip_prefix(&P256_PREFIX).ok_or(KeyError::Kind)?;
-        if point.len() != POINT_BYTES || point[0] != 4 {
+        if point.len() != POINT_BYTES || point.first() != Some(&4) {
             return Err(KeyError::Kind);
         }
         Ok(Self { point: point.to_vec() })

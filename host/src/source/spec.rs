@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use oci_client::Reference;
 
-use super::digest::Sha256Hex;
 use super::error::SourceError;
+use crate::digest::Sha256Hex;
 
 /// Where a plugin is to come from, as the user wrote it.
 #[derive(Debug, Clone, PartialEq, Eq)]

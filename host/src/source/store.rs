@@ -12,9 +12,9 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::digest::Sha256Hex;
 use super::error::SourceError;
 use super::provenance::Provenance;
+use crate::digest::Sha256Hex;
 use crate::plugin::read_file;
 
 /// Largest evidence that is read: a manifest and its signatures.
@@ -160,6 +160,7 @@ fn remove(path: &Path) -> Result<bool, SourceError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::unread::UnreadSignature;
     use super::*;
 
     #[test]
@@ -169,8 +170,12 @@ mod tests {
         let wasm = b"\0asm and so on".to_vec();
         let sha256 = Sha256Hex::of(&wasm);
         assert_eq!(store.plugin(&sha256, 100).unwrap(), None);
-        let provenance =
-            Provenance { address: "oci://x".into(), manifest: "{}".into(), signatures: Vec::new() };
+        let provenance = Provenance {
+            address: "oci://x".into(),
+            manifest: "{}".into(),
+            signatures: Vec::new(),
+            unread: vec![UnreadSignature::Keyless],
+        };
         store.put(&sha256, &wasm, Some(&provenance)).unwrap();
         assert_eq!(store.plugin(&sha256, 100).unwrap(), Some(wasm.clone()));
         assert!(store.plugin(&sha256, 3).unwrap_err().to_string().contains("more than the 3"));

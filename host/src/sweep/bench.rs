@@ -132,6 +132,8 @@ fn merged(sweep: &GlobalArgs, own: &GlobalArgs) -> GlobalArgs {
         policy: sweep.policy.clone().or_else(|| own.policy.clone()),
         plugin_cache: own.plugin_cache.clone().or_else(|| sweep.plugin_cache.clone()),
         plugin_memory_mib: own.plugin_memory_mib.or(sweep.plugin_memory_mib),
+        plugin_request_mib: own.plugin_request_mib.or(sweep.plugin_request_mib),
+        plugin_batch_mib: own.plugin_batch_mib.or(sweep.plugin_batch_mib),
         plugin_timeout_s: own.plugin_timeout_s.or(sweep.plugin_timeout_s),
         verbose: sweep.verbose.max(own.verbose),
     }

@@ -52,6 +52,8 @@ fn by_what_it_returns() {
     case("sets Authorization for one request", "build:authorization", 3, "is the host's own");
     case("sets Content-Length for one request", "build:content-length", 3, "is the host's own");
     case("writes a body of 100 MiB", "build:body-100-mib", 3, "moved more than 64.0 MiB");
+    case("writes a body of 40 MiB", "build:body-40-mib", 3, "a body of 41943040 bytes, more than 33554432");
+    case("writes a form of 40 MiB", "build:parts-40-mib", 3, "more than 33554432");
     case("puts a part into a part's name", "build:part-crlf", 3, "a part's name holds control characters");
     case("finds a token in an event that did not come", "parse:event-beyond", 3, "of a response of");
     case("finds two tokens in one event", "parse:event-twice", 3, "have to ascend");
@@ -68,6 +70,8 @@ fn by_what_it_returns() {
     case("gives a reason with escape sequences", "parse:reason-escapes", 3, "control characters");
     case("fails a request with escape sequences", "parse:failure-escapes", 4, "it failed with hidden");
     case("fails a request with a megabyte of text", "parse:failure-long", 4, "long long");
+    let small = backend("build:body-2-mib", &["--plugin-request-mib", "1"]);
+    section.case("writes a body of 2 MiB where 1 MiB is allowed", &small, 3, "more than 1048576");
     section.case("prints without end", &backend("parse:print", &SOON), 3, "stopped after 0.3 s");
     section.finish();
 }

@@ -54,6 +54,11 @@ fn by_what_it_returns() {
     case("gives a prompt with escape sequences", "next:prompt-escapes", 0, "Successful requests:");
     case("gives a prompt of 300 MiB", "next:prompt-300-mib", 3, "moved more than 256.0 MiB");
     case("gives the address of a picture with a line end", "next:media-crlf", 3, "control characters");
+    let handed = "to the tokenizer in one call and may hand it 32.0 MiB";
+    case("hands the tokenizer a text of 40 MiB", "open:tokenizer-text", 3, handed);
+    case("hands the tokenizer five million empty texts", "open:tokenizer-empty-texts", 3, handed);
+    case("hands the tokenizer ten million tokens", "open:tokenizer-ids", 3, handed);
+    case("has a chat of 40 MiB rendered", "open:tokenizer-chat", 3, handed);
     case("gives a generator state that is too short", "finish:twister-short", 3, "624 words");
     case("gives a generator state that points outside", "finish:twister-position", 3, "624 words");
     case("gives a reason with escape sequences", "finish:skip-escapes", 3, "control characters");
@@ -61,6 +66,8 @@ fn by_what_it_returns() {
     case("blames an option with escape sequences in its name", "open:config-escapes", 2, "error: ");
     case("blames the user", "open:error-blames-user", 2, "it is all your fault");
     case("returns an error without a message", "open:error-empty", 3, "failed without a message");
+    let small = dataset("open:tokenizer-2-mib", &["--plugin-batch-mib", "1"]);
+    section.case("hands the tokenizer 2 MiB where 1 MiB is allowed", &small, 3, "may hand it 1.0 MiB");
     let soon = dataset("next:print", &SOON);
     section.case("prints without end", &soon, 3, "stopped after 0.3 s");
     let soon = dataset("next:log", &SOON);

@@ -33,20 +33,10 @@ pub fn evil_file() -> String {
 fn serve(flags: &[&str]) -> Outcome {
     let file = evil_file();
     assert!(fs::exists(&file).is_ok_and(|exists| exists), "run `cargo xtask test-plugins`");
-    let common = [
-        "serve",
-        "--mock",
-        "--model",
-        "m",
-        "--skip-tokenizer-init",
-        "--disable-tqdm",
-        "--ready-check-timeout-sec",
-        "0",
-    ];
     // Limits of plugins come before the subcommand.
     let limits = if flags.first().is_some_and(|flag| flag.starts_with("--plugin-")) { 2 } else { 0 };
     let (limits, flags) = flags.split_at(limits);
-    Vbench::new([&["--plugin", &file], limits, &common, flags].concat()).run()
+    Vbench::serve_mock(&file, limits, flags).run()
 }
 
 /// Has the dataset do this.

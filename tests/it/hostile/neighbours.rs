@@ -10,37 +10,20 @@ use vbench::plugin::contract::{DatasetArgs, Sample};
 use vbench::plugin::services::Services;
 use vbench::plugin::{CacheMode, LoadOptions, Plugins};
 
-use super::super::command::Vbench;
+use super::super::command::{SAVE, Vbench};
 use super::super::recording_server::RecordingServer;
 use super::evil_file;
 
-const SAVE: [&str; 5] = ["--save-result", "--save-detailed", "--result-dir", "@OUT@", "--result-filename"];
-
-fn with_evil(flags: &[&str]) -> Vec<String> {
-    let file = evil_file();
-    let common = [
-        "--plugin",
-        &file,
-        "--plugin-timeout-s",
-        "0.3",
-        "serve",
-        "--mock",
-        "--model",
-        "m",
-        "--skip-tokenizer-init",
-        "--disable-tqdm",
-        "--ready-check-timeout-sec",
-        "0",
-        "--dataset-name",
-        "evil",
-    ];
-    [&common[..], flags, &SAVE, &["result.json"]].concat().into_iter().map(str::to_owned).collect()
+/// `serve` with the plugin's dataset and a short limit on calls, saved with what is known of each request.
+fn with_evil(flags: &[&str]) -> Vbench {
+    let saved = [&["--dataset-name", "evil"], flags, &SAVE, &["--save-detailed"]].concat();
+    Vbench::serve_mock(&evil_file(), &["--plugin-timeout-s", "0.3"], &saved)
 }
 
 #[test]
 fn a_run_is_kept_when_a_criterion_fails() {
     for order in ["good:loop", "good:panic", "evaluate:loop", "evaluate:nan"] {
-        let outcome = Vbench::new(with_evil(&[
+        let outcome = with_evil(&[
             "--num-prompts",
             "5",
             "--sla",
@@ -51,7 +34,7 @@ fn a_run_is_kept_when_a_criterion_fails() {
             "evil-sla",
             "--evil-sla-do",
             order,
-        ]))
+        ])
         .run()
         .expect_code(3);
         let result = outcome.result();
@@ -72,7 +55,7 @@ fn a_fault_in_one_response_leaves_the_others_alone() {
     for order in
         ["parse:second-loop", "parse:second-panic", "parse:second-event-twice", "parse:second-text-100-mib"]
     {
-        let outcome = Vbench::new(with_evil(&[
+        let outcome = with_evil(&[
             "--num-prompts",
             "4",
             "--max-concurrency",
@@ -81,7 +64,7 @@ fn a_fault_in_one_response_leaves_the_others_alone() {
             "evil-backend",
             "--evil-backend-do",
             order,
-        ]))
+        ])
         .run()
         .expect_code(3);
         let result = outcome.result();
@@ -104,16 +87,10 @@ fn a_fault_in_one_response_leaves_the_others_alone() {
 
 #[test]
 fn a_plugin_that_keeps_failing_is_not_called_for_ever() {
-    let outcome = Vbench::new(with_evil(&[
-        "--num-prompts",
-        "200",
-        "--backend",
-        "evil-backend",
-        "--evil-backend-do",
-        "parse:loop",
-    ]))
-    .run()
-    .expect_code(3);
+    let outcome =
+        with_evil(&["--num-prompts", "200", "--backend", "evil-backend", "--evil-backend-do", "parse:loop"])
+            .run()
+            .expect_code(3);
     let result = outcome.result();
     assert_eq!(result["failed"], 200);
     assert_eq!(result["vbench"]["plugin_costs"]["evil"]["calls"]["backend.parse"]["calls"], 3, "and no more");
@@ -121,25 +98,11 @@ fn a_plugin_that_keeps_failing_is_not_called_for_ever() {
 
 #[test]
 fn nobody_waits_for_a_plugin_to_become_ready() {
-    let file = evil_file();
-    let args = [
-        "--plugin",
-        &file,
-        "serve",
-        "--mock",
-        "--model",
-        "m",
-        "--skip-tokenizer-init",
-        "--dataset-name",
-        "evil",
-        "--num-prompts",
-        "1",
-        "--backend",
-        "evil-backend",
-        "--evil-backend-do",
-        "parse:event-twice",
-    ];
-    let outcome = Vbench::new(args).run().expect_code(3);
+    // The last one counts.
+    let readiness = ["--ready-check-timeout-sec", "600"];
+    let backend = ["--backend", "evil-backend", "--evil-backend-do", "parse:event-twice"];
+    let flags = [&["--dataset-name", "evil", "--num-prompts", "1"], &readiness[..], &backend].concat();
+    let outcome = Vbench::serve_mock(&evil_file(), &[], &flags).run().expect_code(3);
     assert!(
         outcome.stderr.contains("error: plugin `evil`, `backend.parse`: output rejected"),
         "{}",
@@ -149,36 +112,25 @@ fn nobody_waits_for_a_plugin_to_become_ready() {
 
 #[test]
 fn requests_are_the_same_with_a_hostile_plugin_beside() {
-    let bodies = |plugin: &[&str]| {
+    let bodies = |plugins: &[&str]| {
         let server = RecordingServer::start(json!({}));
-        let url = server.url();
-        let serve = [
-            "serve",
-            "--model",
-            "m",
-            "--tokenizer",
-            "tokenizers/bpe",
-            "--base-url",
-            &url,
+        let flags = [
             "--dataset-name",
             "random",
             "--random-input-len",
             "16",
             "--num-prompts",
             "8",
-            "--max-concurrency",
-            "1",
             "--request-id-prefix",
             "x-",
         ];
-        Vbench::new([plugin, &serve].concat()).run().expect_code(0);
+        Vbench::serve_in_turn(&server.url(), plugins, &flags).run().expect_code(0);
         let sent = server.take_log();
         sent.into_iter().map(|request| (request["path"].clone(), request["json"].clone())).collect::<Vec<_>>()
     };
-    let file = evil_file();
     let alone = bodies(&[]);
     assert!(alone.len() >= 8);
-    assert_eq!(bodies(&["--plugin", &file]), alone);
+    assert_eq!(bodies(&[&evil_file()]), alone);
 }
 
 #[test]
@@ -221,7 +173,7 @@ fn instances_of_one_process_do_not_notice_each_other() {
 
 #[test]
 fn a_lie_about_the_name_does_not_hide_the_file() {
-    let outcome = Vbench::new(with_evil(&["--num-prompts", "1"])).run().expect_code(0);
+    let outcome = with_evil(&["--num-prompts", "1"]).run().expect_code(0);
     let plugin = &outcome.result()["vbench"]["plugins"][0];
     assert_eq!(plugin["source"]["file"], json!(evil_file()), "{plugin}");
     assert_eq!(plugin["sha256"].as_str().map(str::len), Some(64));

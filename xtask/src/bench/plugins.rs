@@ -32,9 +32,9 @@ pub(super) fn document(workspace: &Workspace) -> Result<()> {
     let page = format!(
         "# What plugins cost\n\n\
          Written by `cargo xtask bench plugins` on: {}.\n\n\
-         A cold load reads, checks and compiles a plugin; a warm load finds it compiled in the cache. A cold load \n\
-         happens once for each plugin and machine. Calls of datasets and backends are made before a request is due, \n\
-         never between the arrival of a byte and its time stamp. The time of a call holds that of the host's services \n\
+         A cold load reads, checks and compiles a plugin; a warm load finds it compiled in the cache. A cold load\n\
+         happens once for each plugin and machine. Calls of datasets and backends are made before a request is due,\n\
+         never between the arrival of a byte and its time stamp. The time of a call holds that of the host's services\n\
          that the plugin called, the tokenizer above all. Payload bytes are those of all calls of an offer together.\n\n\
          {tables}",
         process::machine()

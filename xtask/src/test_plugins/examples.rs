@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 
+use super::newest;
 use crate::workspace::{Workspace, output};
 
 /// An example and how it is built.
@@ -125,20 +126,6 @@ impl Example {
 
 fn changed(file: &Path) -> Option<SystemTime> {
     fs::metadata(file).and_then(|about| about.modified()).ok()
-}
-
-/// When anything in a folder was changed last; `node_modules` does not count.
-fn newest(folder: &Path) -> Option<SystemTime> {
-    let entries = fs::read_dir(folder).ok()?;
-    let times = entries.filter_map(|entry| {
-        let path = entry.ok()?.path();
-        match path.is_dir() {
-            true if path.ends_with("node_modules") || path.ends_with("__pycache__") => None,
-            true => newest(&path),
-            false => changed(&path),
-        }
-    });
-    times.max()
 }
 
 #[cfg(test)]

@@ -108,13 +108,13 @@ impl BackendClient for Client {
     fn build(&mut self, requests: Vec<RequestIn>) -> Result<Vec<RequestOut>, PluginError> {
         const CALL: &str = "backend.build";
         let budget = self.times().build;
-        let asked = requests.len();
+        let (asked, max_bytes) = (requests.len(), self.maker.around.limits.request_bytes);
         let requests: Vec<exported::RequestIn> = requests.into_iter().map(Into::into).collect();
         let result = self.revive().and_then(|Open { live, guest, client }| {
             let built = live
                 .call_fallible(CALL, budget, |store| guest.client().call_build(store, *client, &requests))?;
             let built: Vec<RequestOut> = built.into_iter().map(Into::into).collect();
-            check::requests(&built, asked).map_err(|rule| live.reject(CALL, rule))?;
+            check::requests(&built, asked, max_bytes).map_err(|rule| live.reject(CALL, rule))?;
             Ok(built)
         });
         self.counted(result)

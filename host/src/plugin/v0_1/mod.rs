@@ -103,11 +103,11 @@ impl Maker {
             services,
             log: self.around.log.clone(),
         };
-        let sandbox = Sandbox::new(&plan).map_err(|(index, reason)| {
+        let sandbox = Sandbox::new(&plan).map_err(|(mount, reason)| {
             let error = LoadError::Grant {
                 plugin: self.around.label.to_string(),
-                config_key: mounts[index].config_key.clone(),
-                path: mounts[index].host_path.clone(),
+                config_key: mount.config_key.clone(),
+                path: mount.host_path.clone(),
                 reason,
             };
             PluginError::load(&*self.around.label, error)
@@ -132,7 +132,8 @@ impl Prepared for Plugin {
     fn describe(&self, around: &Surroundings) -> Result<Description, PluginError> {
         const CALL: &str = "meta.describe";
         // Whatever roles it has, to say what it is takes little.
-        let limits = around.limits.of(self.roles[0]);
+        let role = *self.roles.first().ok_or_else(|| Self::no_role(around))?;
+        let limits = around.limits.of(role);
         let budget = around.limits.time.describe;
         let (mut live, instance) = self.maker(around, limits, 0).make(&[], Services::default(), budget)?;
         let description =

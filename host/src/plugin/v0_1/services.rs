@@ -48,12 +48,60 @@ impl log::Host for Sandbox {
 /// Answer of a service function: a trap, or what the contract says.
 type Answer<T> = wasmtime::Result<Result<T, types::Error>>;
 
-/// Runs `ask` on the run's tokenizer, off the plugin's time.
-fn with_tokenizer<T>(
+/// Bytes that a list item counts beside its content: a text's place and length.
+const ITEM_BYTES: u64 = 8;
+
+/// What an argument or an answer of the tokenizer holds.
+trait Batch {
+    /// Its size, as it is in a plugin's memory.
+    fn bytes(&self) -> u64;
+}
+
+impl Batch for Vec<String> {
+    fn bytes(&self) -> u64 {
+        self.iter().map(|text| text.len() as u64 + ITEM_BYTES).sum()
+    }
+}
+
+impl Batch for Vec<u32> {
+    fn bytes(&self) -> u64 {
+        4 * self.len() as u64
+    }
+}
+
+impl Batch for tokenizer::TokenLists {
+    fn bytes(&self) -> u64 {
+        4 * (self.ids.len() as u64 + self.ends.len() as u64)
+    }
+}
+
+impl Batch for tokenizer::Round {
+    fn bytes(&self) -> u64 {
+        self.texts.bytes() + self.tokens.bytes()
+    }
+}
+
+impl Batch for Vec<tokenizer::Chat> {
+    fn bytes(&self) -> u64 {
+        let bytes = |chat: &tokenizer::Chat| {
+            (chat.messages.len() + chat.tools.as_ref().map_or(0, String::len)) as u64 + 2 * ITEM_BYTES
+        };
+        self.iter().map(bytes).sum()
+    }
+}
+
+/// Runs `ask` on the run's tokenizer, off the plugin's time, for a batch of `bytes`.
+/// A trap if that is more than it takes, or if the answer does not fit into the
+/// plugin's memory.
+fn with_tokenizer<T: Batch>(
     sandbox: &mut Sandbox,
+    bytes: u64,
     ask: impl FnOnce(&dyn TokenizerService) -> Result<T, ContractError>,
 ) -> Answer<T> {
-    Ok(sandbox
+    if !sandbox.limiter.takes_batch(bytes) {
+        wasmtime::bail!("the batch is larger than the tokenizer takes");
+    }
+    let answer: Result<T, types::Error> = sandbox
         .serve(|services| match &services.tokenizer {
             Some(tokenizer) => ask(tokenizer.as_ref()),
             None => Err(ContractError::new(
@@ -61,13 +109,18 @@ fn with_tokenizer<T>(
                 "this dataset needs a tokenizer, and the run has none (`--skip-tokenizer-init`)",
             )),
         })
-        .map_err(Into::into))
+        .map_err(Into::into);
+    if let Ok(answer) = &answer
+        && !sandbox.limiter.has_room(answer.bytes())
+    {
+        wasmtime::bail!("the tokenizer's answer does not fit into memory");
+    }
+    Ok(answer)
 }
 
 fn token_lists(lists: tokenizer::TokenLists) -> Result<TokenLists, ContractError> {
     let tokenizer::TokenLists { ids, ends } = lists;
-    let ascending = ends.windows(2).all(|pair| pair[0] <= pair[1]);
-    if ascending && ends.last().copied().unwrap_or(0) as usize == ids.len() {
+    if ends.is_sorted() && ends.last().copied().unwrap_or(0) as usize == ids.len() {
         Ok(TokenLists { ids, ends })
     } else {
         Err(ContractError::new(
@@ -97,23 +150,27 @@ impl tokenizer::Host for Sandbox {
     }
 
     fn vocabulary_ids(&mut self) -> Answer<Vec<u32>> {
-        with_tokenizer(self, |tokenizer| tokenizer.vocabulary_ids())
+        with_tokenizer(self, 0, |tokenizer| tokenizer.vocabulary_ids())
     }
 
     fn count(&mut self, texts: Vec<String>, add_special_tokens: bool) -> Answer<Vec<u32>> {
-        with_tokenizer(self, |tokenizer| tokenizer.count(&texts, add_special_tokens))
+        with_tokenizer(self, texts.bytes(), |tokenizer| tokenizer.count(&texts, add_special_tokens))
     }
 
     fn encode(&mut self, texts: Vec<String>, add_special_tokens: bool) -> Answer<tokenizer::TokenLists> {
-        with_tokenizer(self, |tokenizer| tokenizer.encode(&texts, add_special_tokens).map(given_back))
+        with_tokenizer(self, texts.bytes(), |tokenizer| {
+            tokenizer.encode(&texts, add_special_tokens).map(given_back)
+        })
     }
 
     fn decode(&mut self, tokens: tokenizer::TokenLists, skip_special_tokens: bool) -> Answer<Vec<String>> {
-        with_tokenizer(self, |tokenizer| tokenizer.decode(&token_lists(tokens)?, skip_special_tokens))
+        with_tokenizer(self, tokens.bytes(), |tokenizer| {
+            tokenizer.decode(&token_lists(tokens)?, skip_special_tokens)
+        })
     }
 
     fn round_trip(&mut self, tokens: tokenizer::TokenLists) -> Answer<tokenizer::Round> {
-        with_tokenizer(self, |tokenizer| {
+        with_tokenizer(self, tokens.bytes(), |tokenizer| {
             let round = tokenizer.round_trip(&token_lists(tokens)?)?;
             Ok(tokenizer::Round { texts: round.texts, tokens: given_back(round.tokens) })
         })
@@ -125,9 +182,10 @@ impl tokenizer::Host for Sandbox {
         add_generation_prompt: bool,
         template_options: Option<String>,
     ) -> Answer<Vec<String>> {
+        let bytes = chats.bytes() + template_options.as_ref().map_or(0, |options| options.len() as u64);
         let chats: Vec<_> =
             chats.into_iter().map(|chat| Chat { messages: chat.messages, tools: chat.tools }).collect();
-        with_tokenizer(self, |tokenizer| {
+        with_tokenizer(self, bytes, |tokenizer| {
             tokenizer.render_chat(&chats, add_generation_prompt, template_options.as_deref())
         })
     }
@@ -196,10 +254,12 @@ impl table::HostRows for Sandbox {
         // A stretch at a time: a short list of numbers may ask for any number of long rows.
         for stretch in indices.chunks(READ_STRETCH) {
             match self.serve(|_| rows.read(stretch, &columns)) {
-                Ok(read) => texts.extend(read),
+                Ok(read) => {
+                    bytes += read.iter().map(|text| text.len() as u64).sum::<u64>();
+                    texts.extend(read);
+                }
                 Err(error) => return Ok(Err(error.into())),
             }
-            bytes += texts[texts.len() - stretch.len()..].iter().map(|text| text.len() as u64).sum::<u64>();
             if !self.limiter.has_room(bytes) {
                 wasmtime::bail!("rows asked for do not fit into memory");
             }

@@ -114,6 +114,17 @@ impl GuestClient for Backend {
             "authorization" => out[0].headers = header("authorization", "Bearer mine"),
             "content-length" => out[0].headers = header("Content-Length", "5"),
             "body-100-mib" => out[0].body = Body::Bytes(vec![b'x'; 100 << 20]),
+            "body-40-mib" => out[0].body = Body::Bytes(vec![b'x'; 40 << 20]),
+            "body-2-mib" => out[0].body = Body::Bytes(vec![b'x'; 2 << 20]),
+            "parts-40-mib" => {
+                let part = Part {
+                    name: "a".into(),
+                    filename: None,
+                    content_type: None,
+                    value: PartValue::Text("x".repeat(1 << 20)),
+                };
+                out[0].body = Body::Multipart(vec![part; 40]);
+            }
             "part-crlf" => {
                 let part = Part {
                     name: "a\r\n\r\nb".into(),

@@ -40,6 +40,17 @@ impl GuestSource for Dataset {
                 "tables" => tables()?,
                 "rows" => rows()?,
                 "decode" => decode()?,
+                "tokenizer-text" => batch(&["x".repeat(40 << 20)])?,
+                "tokenizer-empty-texts" => batch(&vec![String::new(); 5 << 20])?,
+                "tokenizer-2-mib" => batch(&["x".repeat(2 << 20)])?,
+                "tokenizer-ids" => {
+                    let lists = tokenizer::TokenLists { ids: vec![1; 10 << 20], ends: vec![10 << 20] };
+                    tokenizer::round_trip(&lists)?;
+                }
+                "tokenizer-chat" => {
+                    let messages = format!(r#"[{{"role":"user","content":"{}"}}]"#, "x".repeat(40 << 20));
+                    tokenizer::render_chat(&[tokenizer::Chat { messages, tools: None }], true, None)?;
+                }
                 _ => {}
             }
         }
@@ -186,6 +197,11 @@ fn tables() -> Result<(), Error> {
 fn rows() -> Result<(), Error> {
     let rows = Rows::open("path", Some("long.txt"), Format::Lines)?;
     rows.read(&vec![0; 1 << 20], &[]).map(|_| ())
+}
+
+/// Has texts counted.
+fn batch(texts: &[String]) -> Result<(), Error> {
+    tokenizer::count(texts, false).map(|_| ())
 }
 
 /// Has a list of tokens decoded whose ends do not fit.

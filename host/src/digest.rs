@@ -1,4 +1,7 @@
 //! The SHA-256 of some bytes, as it is written.
+//!
+//! What names a plugin in locks, policies, stores and registries. Depends on
+//! nothing.
 
 use std::fmt;
 
@@ -13,9 +16,18 @@ pub struct Sha256Hex(String);
 impl Sha256Hex {
     /// Of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
+        Self::of_all([bytes])
+    }
+
+    /// Of these bytes, end to end.
+    pub fn of_all<B: AsRef<[u8]>>(parts: impl IntoIterator<Item = B>) -> Self {
         use fmt::Write;
+        let mut hash = Sha256::new();
+        for part in parts {
+            hash.update(part);
+        }
         let mut text = String::with_capacity(64);
-        for byte in Sha256::digest(bytes) {
+        for byte in hash.finalize() {
             // Writing to a String cannot fail.
             let _ = write!(text, "{byte:02x}");
         }
@@ -73,6 +85,7 @@ mod tests {
     fn known_value_and_spellings() {
         let empty = Sha256Hex::of(b"");
         assert_eq!(empty.as_str(), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        assert_eq!(Sha256Hex::of_all(["ab", "c"]), Sha256Hex::of(b"abc"));
         assert_eq!(Sha256Hex::parse(&empty.prefixed()), Some(empty.clone()));
         assert_eq!(Sha256Hex::parse(&empty.as_str().to_uppercase()), Some(empty.clone()));
         for wrong in ["", "sha256:", "sha512:ab", &empty.as_str()[1..], &format!("{empty}0"), "../../etc"] {
