@@ -68,7 +68,7 @@ fn a_search_in_which_nothing_passes_says_so() {
     assert!(outcome.stderr.contains("even 1 does not"), "{}", outcome.stderr);
     let found = experiment.json("vbench-SLA--p99_ttft_ms<=1.00.json");
     assert_eq!(found["highest_passing"], Value::Null);
-    assert!(Path::new(&experiment.path("exp/SLA--p99_ttft_ms<=1.00.json")).exists());
+    assert!(experiment.path("exp/SLA--p99_ttft_ms<=1.00.json").exists());
 }
 
 #[test]

@@ -85,7 +85,16 @@ fn draw(experiment: &Experiment) {
     let (width, height) = png_size(&experiment.path("exp/FIGURE.png"));
     assert_eq!(height, 200, "4 inches of 50 pixels");
     assert!((height..3 * height).contains(&width), "{width}");
-    draw(&["plot", "@OUT@/exp", "--var-x", "max_concurrency", "--fig-by", "max_concurrency", "--fig-dir", "by"]);
+    draw(&[
+        "plot",
+        "@OUT@/exp",
+        "--var-x",
+        "max_concurrency",
+        "--fig-by",
+        "max_concurrency",
+        "--fig-dir",
+        "by",
+    ]);
     for c in [1, 2, 4] {
         assert_eq!(png_size(&experiment.path(&format!("exp/by/FIGURE-max_concurrency={c}.png"))).1, 320);
     }

@@ -195,8 +195,8 @@ fn a_server_that_never_gets_ready_is_given_up() {
 fn an_end_is_possible_while_a_server_starts() {
     let experiment = Experiment::new();
     let pid = experiment.path("pid");
-    let server =
-        experiment.script("server.sh", &format!("echo $$ > {}.new; mv {0}.new {0}; exec sleep 300", pid.display()));
+    let server = experiment
+        .script("server.sh", &format!("echo $$ > {}.new; mv {0}.new {0}; exec sleep 300", pid.display()));
     let serve_cmd = format!("{server} --port {}", experiment.port);
     let running = experiment.command_with("serve", BENCH, &serve_cmd, &["--num-runs", "1"]).start();
     wait_for("the server did not start", || pid.exists());
@@ -227,7 +227,11 @@ fn a_run_whose_server_dies_is_repeated_on_a_new_one() {
     let outcome = running.wait().expect_code(0);
     let told = "[RETRY 1 of 1] run=0: RuntimeError: Server process crashed with return code -9";
     assert_eq!(outcome.lines(told).len(), 1, "{}", outcome.stdout);
-    assert!(outcome.stderr.contains("starting the server again: the server process ended"), "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.contains("starting the server again: the server process ended"),
+        "{}",
+        outcome.stderr
+    );
     assert_eq!(started().len(), 2);
     let run = &experiment.json("summary.json")[0];
     assert_eq!((&run["completed"], &run["failed"]), (&json!(200), &json!(0)));

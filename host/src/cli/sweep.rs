@@ -103,9 +103,9 @@ pub(super) fn read(name: SweepName, words: &[String], offers: &[OfferSpec]) -> R
         SweepName::ServeWorkload => read_flags(name, words, |args| sweep(SweepCommand::ServeWorkload(args))),
         SweepName::ServeSla => read_sla(words, offers),
         SweepName::Startup => read_flags(name, words, |args| sweep(SweepCommand::Startup(args))),
-        SweepName::Plot => read_flags(name, words, |args: PlotArgs| {
-            args.plan().map(|plan| Invocation::Plot(Box::new(plan)))
-        }),
+        SweepName::Plot => {
+            read_flags(name, words, |args: PlotArgs| args.plan().map(|plan| Invocation::Plot(Box::new(plan))))
+        }
         SweepName::PlotPareto => read_flags(name, words, |args: PlotParetoArgs| {
             args.plan().map(|plan| Invocation::PlotPareto(Box::new(plan)))
         }),

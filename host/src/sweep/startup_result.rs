@@ -129,7 +129,8 @@ impl StartupResult {
                 ((*phase).to_owned(), all.collect())
             })
             .collect();
-        let own = json!({"version": env!("CARGO_PKG_VERSION"), "model": self.model, "milestones": milestones});
+        let own =
+            json!({"version": env!("CARGO_PKG_VERSION"), "model": self.model, "milestones": milestones});
         result.insert("vbench".to_owned(), own);
         result
     }
@@ -186,8 +187,9 @@ impl StartupResult {
                 );
             }
             if of_phase.len() == 1 {
-                lines
-                    .push("Compilation time: the server's log does not tell it (--compilation-text)".to_owned());
+                lines.push(
+                    "Compilation time: the server's log does not tell it (--compilation-text)".to_owned(),
+                );
             }
         }
         lines.push(rule);
@@ -304,8 +306,9 @@ mod tests {
 
     #[test]
     fn flags_of_the_server_are_settings() {
-        let words: Vec<String> =
-            ["vllm", "serve", "m", "--seed=7", "--enforce-eager", "--dtype", "half"].map(str::to_owned).into();
+        let words: Vec<String> = ["vllm", "serve", "m", "--seed=7", "--enforce-eager", "--dtype", "half"]
+            .map(str::to_owned)
+            .into();
         assert_eq!(
             Value::Object(server_settings(&words)),
             json!({"model": "m", "seed": 7, "enforce_eager": true, "dtype": "half"})

@@ -90,7 +90,8 @@ impl Criterion for MlperfServer {
         };
         let refuse = |key: &str, value: Option<f64>, limited: &str| match value {
             Some(_) => {
-                Err(Error::config(format!("MLPerf limits {limited} of `{}`, not this", config.model)).key(key))
+                Err(Error::config(format!("MLPerf limits {limited} of `{}`, not this", config.model))
+                    .key(key))
             }
             None => Ok(()),
         };
