@@ -87,7 +87,7 @@ fn the_contract_of_api_0_1_is_still_served() {
         let description_json: &'static str = description.to_string().leak();
         let mut plugins = Plugins::new(LoadOptions { cache: CacheMode::Off, ..LoadOptions::default() });
         plugins
-            .add_builtin(vbench::plugin::BuiltIn { name: "dummy", wasm, description_json })
+            .add_builtin(vbench::plugin::BuiltIn { name: "dummy", wasm, sha256: "0", description_json })
             .expect("it is described");
         let error = match role {
             Role::Dataset => plugins.open_dataset("dummy", dataset_args(), Services::default()).err(),

@@ -14,6 +14,7 @@
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::hash::{Hash, Hasher};
 use std::io::{Read, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -82,7 +83,7 @@ impl Cache {
     /// In words, when a file is there but cannot be used.
     pub(crate) fn component(&self, engine: &Engine, sha256: &str) -> Result<Option<Component>, String> {
         let path = self.code_path(engine, sha256);
-        let Some(code) = read_own_file(&path, u64::MAX)? else {
+        let Some(code) = open_own_file(&path, u64::MAX)? else {
             return Ok(None);
         };
         deserialize(engine, &code)
@@ -103,9 +104,11 @@ impl Cache {
     /// The description kept for the component with this SHA-256.
     pub(crate) fn description(&self, sha256: &str) -> Result<Option<Description>, String> {
         let path = self.description_path(sha256);
-        let Some(json) = read_own_file(&path, MAX_DESCRIPTION_BYTES)? else {
+        let Some(mut file) = open_own_file(&path, MAX_DESCRIPTION_BYTES)? else {
             return Ok(None);
         };
+        let mut json = Vec::new();
+        file.read_to_end(&mut json).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
         serde_json::from_slice(&json)
             .map(Some)
             .map_err(|error| format!("cannot use {}: {error}", path.display()))
@@ -180,11 +183,11 @@ fn check_owner(metadata: &std::fs::Metadata) -> Result<(), String> {
     Ok(())
 }
 
-/// The content of a file of the user's own; `None` if there is none. The
-/// checks are made on the open file, so nothing can be swapped in between.
-fn read_own_file(path: &Path, max_bytes: u64) -> Result<Option<Vec<u8>>, String> {
+/// A file of the user's own; `None` if there is none. The checks are made on
+/// the open file, so nothing can be swapped in between.
+fn open_own_file(path: &Path, max_bytes: u64) -> Result<Option<File>, String> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
-    let mut file: File = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
+    let file: File = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(format!("cannot open {}: {error}", path.display())),
@@ -197,26 +200,30 @@ fn read_own_file(path: &Path, max_bytes: u64) -> Result<Option<Vec<u8>>, String>
     if metadata.len() > max_bytes {
         return Err(format!("{} is too large", path.display()));
     }
-    let mut content = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
-    file.read_to_end(&mut content).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-    Ok(Some(content))
+    Ok(Some(file))
 }
 
+/// Maps compiled code from an open file rather than reading it: of a megabyte
+/// a run touches a fraction, and two copies of it were most of a warm load.
 #[allow(
     unsafe_code,
     reason = "the engine cannot check native code; who may have written it is checked instead"
 )]
-fn deserialize(engine: &Engine, code: &[u8]) -> Result<Component, String> {
-    // SAFETY: `deserialize` requires that `code` is what `Component::serialize`
-    // returned, unaltered. The bytes were read into memory of ours, so nobody
-    // alters them while they are used. They come from a file that belongs to
-    // the effective user or root and that nobody else may write, in a directory for
-    // which the same holds, opened without following a link and checked after
-    // opening (`read_own_file`); only `keep_component` writes files of such
-    // names there, and whole ones only. Someone who can still put a file there
-    // already acts as the user and gains nothing by it. The name holds the hash
-    // of version, settings and target, and the engine compares those again.
-    unsafe { Component::deserialize(engine, code) }.map_err(|error| format!("{error:#}"))
+fn deserialize(engine: &Engine, code: &File) -> Result<Component, String> {
+    // The very file that was checked, whatever its path leads to by now.
+    let path = format!("/dev/fd/{}", code.as_raw_fd());
+    // SAFETY: `deserialize_file` requires that the file holds what
+    // `Component::serialize` returned, unaltered for as long as the component
+    // lives. The file belongs to the effective user or root and nobody else may
+    // write it, in a directory for which the same holds; it was opened without
+    // following a link and checked after opening (`open_own_file`), and it is
+    // that open file which is mapped. Only `keep_component` writes files of
+    // such names there, whole ones, and puts new ones in their place by a
+    // rename, which leaves a mapped one as it is. Someone who can still write
+    // there already acts as the user and gains nothing by it. The name holds
+    // the hash of version, settings and target, and the engine compares those
+    // again.
+    unsafe { Component::deserialize_file(engine, path) }.map_err(|error| format!("{error:#}"))
 }
 
 #[cfg(test)]

@@ -81,8 +81,12 @@ impl<'a> Name<'a> {
 
 /// Reads roles, version and imports from a component.
 ///
-/// `source_name` stands in messages.
-pub(crate) fn inspect(source_name: &str, wasm: &[u8]) -> Result<Inspection, LoadError> {
+/// `source_name` stands in messages; `known_sha256` saves making the digest.
+pub(crate) fn inspect(
+    source_name: &str,
+    wasm: &[u8],
+    known_sha256: Option<&str>,
+) -> Result<Inspection, LoadError> {
     check_magic(source_name, wasm)?;
     let (imports, exports) = outer_names(source_name, wasm)?;
     let (roles, api_version) = roles_and_version(source_name, &exports)?;
@@ -103,8 +107,8 @@ pub(crate) fn inspect(source_name: &str, wasm: &[u8]) -> Result<Inspection, Load
         let source_name = source_name.to_owned();
         return Err(LoadError::TooManyImports { source_name, count, limit: MAX_IMPORTS });
     }
-    let digest = Sha256::digest(wasm);
-    Ok(Inspection { roles, api_version, imports, sha256: hex(&digest), size_bytes: wasm.len() as u64 })
+    let sha256 = known_sha256.map_or_else(|| hex(&Sha256::digest(wasm)), str::to_owned);
+    Ok(Inspection { roles, api_version, imports, sha256, size_bytes: wasm.len() as u64 })
 }
 
 /// Validates the whole component. Compilation would find the same faults, but

@@ -66,6 +66,8 @@ pub struct BuiltIn {
     pub name: &'static str,
     /// The component.
     pub wasm: &'static [u8],
+    /// SHA-256 of the component, in hexadecimal.
+    pub sha256: &'static str,
     /// Its [`Description`] as JSON.
     pub description_json: &'static str,
 }
@@ -83,7 +85,9 @@ struct Loaded {
     source: Source,
     wasm: Cow<'static, [u8]>,
     description: Description,
-    /// Read on first use for built-ins: hashing them all would cost a start.
+    /// Of a built-in, whose digest is known before its bytes are looked at.
+    known_sha256: Option<&'static str>,
+    /// Read on first use for built-ins: looking at them all would cost a start.
     inspection: OnceLock<Inspection>,
     prepared: Mutex<Option<Arc<dyn Prepared>>>,
     around: Surroundings,
@@ -132,6 +136,7 @@ impl Plugins {
         self.plugins.push(Loaded {
             source: Source::BuiltIn,
             wasm: Cow::Borrowed(builtin.wasm),
+            known_sha256: Some(builtin.sha256),
             around: self.surroundings(builtin.name),
             description,
             inspection: OnceLock::new(),
@@ -163,7 +168,7 @@ impl Plugins {
     pub fn add_bytes(&mut self, source: Source, wasm: Vec<u8>) -> Result<&Description, PluginError> {
         let shown = source.to_string();
         let fail = |error| PluginError::load(&*shown, error);
-        let inspection = component::inspect(&shown, &wasm).map_err(fail)?;
+        let inspection = component::inspect(&shown, &wasm, None).map_err(fail)?;
         let limits = self
             .admit(&Candidate { shown: &shown, builtin: None, source: &source, inspection: &inspection })
             .map_err(fail)?;
@@ -186,6 +191,7 @@ impl Plugins {
         self.plugins.push(Loaded {
             source,
             wasm: Cow::Owned(wasm),
+            known_sha256: None,
             around,
             description,
             inspection: OnceLock::from(inspection),
@@ -513,7 +519,7 @@ impl Loaded {
         if let Some(inspection) = self.inspection.get() {
             return Ok(inspection);
         }
-        let inspection = component::inspect(&self.shown(), &self.wasm)
+        let inspection = component::inspect(&self.shown(), &self.wasm, self.known_sha256)
             .map_err(|error| PluginError::load(&*self.description.name, error))?;
         Ok(self.inspection.get_or_init(|| inspection))
     }

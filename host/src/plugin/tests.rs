@@ -316,7 +316,9 @@ fn two_files_with_one_name_are_refused_and_a_builtin_gives_way() {
     let mut plugins = Plugins::new(options());
     let description_json = r#"{"name":"own","version":"0.1.0","summary":"","offers":[
         {"role":"dataset","name":"hello","summary":"","config_schema":{}}]}"#;
-    plugins.add_builtin(BuiltIn { name: "own", wasm: b"never looked at", description_json }).unwrap();
+    plugins
+        .add_builtin(BuiltIn { name: "own", wasm: b"never looked at", sha256: "", description_json })
+        .unwrap();
     assert_eq!(plugins.offer(Role::Dataset, "hello").unwrap().plugin, "own");
     plugins.add_file(&first).unwrap();
     assert_eq!(plugins.offer(Role::Dataset, "hello").unwrap().plugin, "acme");

@@ -16,7 +16,7 @@ use std::fmt::Write as _;
 
 use crate::cli::{self, OfferSpec};
 use crate::plugin::contract::Role;
-use crate::plugin::{BuiltIn, LoadOptions, PluginError, Plugins, Source};
+use crate::plugin::{LoadOptions, PluginError, Plugins, Source};
 
 pub use inspect::inspect;
 pub use loader::Loader;
@@ -29,8 +29,8 @@ include!(concat!(env!("OUT_DIR"), "/builtin.rs"));
 /// When an embedded description is broken, which a test of this crate excludes.
 pub fn with_builtins(options: LoadOptions) -> Result<Plugins, PluginError> {
     let mut plugins = Plugins::new(options);
-    for &(name, wasm, description_json) in BUILTIN {
-        plugins.add_builtin(BuiltIn { name, wasm, description_json })?;
+    for &builtin in BUILTIN {
+        plugins.add_builtin(builtin)?;
     }
     Ok(plugins)
 }
@@ -41,8 +41,8 @@ pub fn with_builtins(options: LoadOptions) -> Result<Plugins, PluginError> {
 /// When there is none of this name.
 pub fn with_builtin(options: LoadOptions, wanted: &str) -> Result<Plugins, PluginError> {
     let mut plugins = Plugins::new(options);
-    for &(name, wasm, description_json) in BUILTIN.iter().filter(|(name, ..)| *name == wanted) {
-        plugins.add_builtin(BuiltIn { name, wasm, description_json })?;
+    for &builtin in BUILTIN.iter().filter(|builtin| builtin.name == wanted) {
+        plugins.add_builtin(builtin)?;
     }
     Ok(plugins)
 }

@@ -16,11 +16,13 @@ use tokenizers::models::bpe::{BpeTrainer, MergeMap};
 use tokenizers::{Model, Token};
 
 use super::token_ids::TokenIds;
-use super::tokenizer_json::BpeModel;
+use super::tokenizer_json::{BpeModel, Merge};
 
 /// Words of up to this many bytes are merged by looking for the best pair
 /// again after every merge, which is quicker than a heap for short words.
 const SHORT_BYTES: usize = 64;
+/// How many merges a thread resolves in a go.
+const MERGES_AT_ONCE: usize = 8192;
 /// The rank of a pair that does not merge.
 const NEVER: u32 = u32::MAX;
 
@@ -75,9 +77,6 @@ pub(super) fn push_bytes(token: &str, out: &mut Vec<u8>) {
 /// A byte-level BPE model.
 pub(super) struct ByteBpe {
     vocab: TokenIds,
-    /// The tokens one after the other, and where each id's is.
-    text: String,
-    spans: Vec<Option<(u32, u32)>>,
     /// Rank and result of each pair of ids that merges.
     merges: MergeMap,
     /// The same for pairs of single bytes, which are looked up most.
@@ -100,34 +99,16 @@ impl ByteBpe {
     /// Builds the model, or gives back none where it is not one that starts
     /// from all 256 bytes and needs nothing else. `Err` names a merge whose
     /// parts or result are no tokens.
-    pub(super) fn build(model: &BpeModel<'_>) -> Result<Option<Self>, String> {
+    pub(super) fn build(model: &BpeModel) -> Result<Option<Self>, String> {
         let plain = model.dropout.is_none_or(|dropout| dropout == 0.0)
             && model.unk_token.is_none()
             && model.continuing_subword_prefix.as_deref().unwrap_or_default().is_empty()
             && model.end_of_word_suffix.as_deref().unwrap_or_default().is_empty()
             && !model.byte_fallback;
-        let size = model.vocab.iter().map(|(_, id)| *id as usize + 1).max().unwrap_or(0);
-        // Ids with large holes would make the table of tokens huge.
-        if !plain || size > 4 * model.vocab.len() {
+        if !plain {
             return Ok(None);
         }
-        let mut vocab = TokenIds::with_capacity(model.vocab.len());
-        let bytes: usize = model.vocab.iter().map(|(token, _)| token.len()).sum();
-        if u32::try_from(bytes).is_err() {
-            return Ok(None);
-        }
-        let mut text = String::with_capacity(bytes);
-        let mut spans = vec![None; size];
-        for (token, id) in &model.vocab {
-            let start = text.len() as u32;
-            text.push_str(token);
-            let span = &mut spans[*id as usize];
-            let known = vocab.insert(token, *id).is_some();
-            if known || span.is_some() {
-                return Ok(None);
-            }
-            *span = Some((start, text.len() as u32));
-        }
+        let Some(vocab) = TokenIds::build(&model.vocab) else { return Ok(None) };
         let mut byte_ids = [0; 256];
         for (letter, slot) in LETTERS.iter().zip(&mut byte_ids) {
             match vocab.get(letter.encode_utf8(&mut [0; 4]) as &str) {
@@ -146,21 +127,12 @@ impl ByteBpe {
                 byte_merges.push(merges.get(&(left, right)).copied().unwrap_or((NEVER, 0)));
             }
         }
-        Ok(Some(Self {
-            vocab,
-            text,
-            spans,
-            merges,
-            byte_merges,
-            byte_ids,
-            ignore_merges: model.ignore_merges,
-        }))
+        Ok(Some(Self { vocab, merges, byte_merges, byte_ids, ignore_merges: model.ignore_merges }))
     }
 
     /// The token with this id, in letters.
     pub(super) fn token(&self, id: u32) -> Option<&str> {
-        let (start, end) = self.spans.get(id as usize).copied().flatten()?;
-        self.text.get(start as usize..end as usize)
+        self.vocab.token(id)
     }
 
     /// Appends the ids of a word, given as bytes.
@@ -274,20 +246,25 @@ impl ByteBpe {
 type Resolved = ((u32, u32), u32);
 
 /// The merges as ids, in order.
-fn resolve_merges(model: &BpeModel<'_>, vocab: &TokenIds) -> Result<Vec<Resolved>, String> {
+fn resolve_merges(model: &BpeModel, vocab: &TokenIds) -> Result<Vec<Resolved>, String> {
     model
         .merges
-        .par_iter()
-        .map_init(String::new, |joined, (left, right)| {
-            joined.clear();
-            joined.push_str(left);
-            joined.push_str(right);
-            let id = |token: &str| {
-                vocab.get(token).ok_or_else(|| {
+        .spans()
+        .par_chunks(MERGES_AT_ONCE)
+        .flat_map_iter(|spans| {
+            let mut last = 0;
+            spans.iter().map(move |span| {
+                let Merge { left, right, joined } = model.merges.get(*span);
+                let missing = |token: &str| {
                     format!("the merge of \"{left}\" and \"{right}\" needs the token \"{token}\", which is not in the vocabulary")
-                })
-            };
-            Ok(((id(left)?, id(right)?), id(joined)?))
+                };
+                let id = |token: &str| vocab.get(token).ok_or_else(|| missing(token));
+                // Most files list merges in the order of what they make.
+                let next = [last, last + 1].into_iter().find(|next| vocab.token(*next) == Some(joined));
+                let pair = (id(left)?, id(right)?);
+                last = next.map_or_else(|| id(joined), Ok)?;
+                Ok((pair, last))
+            })
         })
         .collect()
 }
@@ -325,7 +302,7 @@ impl Model for ByteBpe {
     }
 
     fn get_vocab(&self) -> HashMap<String, u32> {
-        (0..).zip(&self.spans).filter_map(|(id, _)| Some((self.id_to_token(id)?, id))).collect()
+        (0..self.vocab.size() as u32).filter_map(|id| Some((self.id_to_token(id)?, id))).collect()
     }
 
     fn get_vocab_size(&self) -> usize {

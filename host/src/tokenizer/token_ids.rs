@@ -1,106 +1,130 @@
-//! Ids by token.
+//! Tokens and their ids, both ways.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasher;
 
-/// The longest token that is its own key, in bytes.
-const SHORT_BYTES: usize = 15;
+use hashbrown::HashTable;
+use rustc_hash::FxBuildHasher;
 
-/// A map of tokens to ids that keeps nearly all tokens inside the table, as
-/// numbers: a lookup touches one place in memory, and loading a vocabulary
+use super::tokenizer_json::Vocab;
+
+/// The span of an id without a token: not one that a text has.
+const HOLE: (u32, u32) = (1, 0);
+
+/// A vocabulary in three flat pieces: a lookup touches little memory, which is
+/// what it costs where 128k tokens are looked up at random, and loading one
 /// makes no strings.
-#[derive(Default)]
 pub(super) struct TokenIds {
-    short: HashMap<u128, u32, BuildHasherDefault<KeyHasher>>,
-    long: HashMap<String, u32>,
+    /// The tokens one after the other.
+    text: String,
+    /// Start and end of each id's token in `text`.
+    spans: Vec<(u32, u32)>,
+    /// The ids by the hash of their tokens. The file is the user's own, so
+    /// nobody picks tokens that collide.
+    ids: HashTable<u32>,
 }
 
 impl TokenIds {
-    /// An empty map with room for `tokens`.
-    pub(super) fn with_capacity(tokens: usize) -> Self {
-        Self {
-            short: HashMap::with_capacity_and_hasher(tokens, BuildHasherDefault::default()),
-            long: HashMap::new(),
+    /// The vocabulary of a file, or none where its ids have large holes, or
+    /// where two of its tokens have one id or one text.
+    pub(super) fn build(vocab: &Vocab) -> Option<Self> {
+        let size = vocab.tokens().map(|(_, id)| id as usize + 1).max().unwrap_or(0);
+        if size > 4 * vocab.len() {
+            return None;
         }
+        let mut spans = vec![HOLE; size];
+        let mut start = 0;
+        for (token, id) in vocab.tokens() {
+            let span = spans.get_mut(id as usize)?;
+            if *span != HOLE {
+                return None;
+            }
+            // A vocabulary's text is shorter than 4 GiB.
+            let end = start + token.len() as u32;
+            *span = (start, end);
+            start = end;
+        }
+        let mut built =
+            Self { text: vocab.text().to_owned(), spans, ids: HashTable::with_capacity(vocab.len()) };
+        for (token, id) in vocab.tokens() {
+            if built.get(token).is_some() {
+                return None;
+            }
+            built.ids.insert_unique(hash(token), id, |id| {
+                hash(token_at(&built.text, &built.spans, *id).unwrap_or_default())
+            });
+        }
+        Some(built)
     }
 
     /// Number of tokens.
     pub(super) fn len(&self) -> usize {
-        self.short.len() + self.long.len()
+        self.ids.len()
+    }
+
+    /// One more than the largest id.
+    pub(super) fn size(&self) -> usize {
+        self.spans.len()
     }
 
     /// The id of a token.
     pub(super) fn get(&self, token: &str) -> Option<u32> {
-        match key(token) {
-            Some(key) => self.short.get(&key).copied(),
-            None => self.long.get(token).copied(),
-        }
+        self.ids.find(hash(token), |id| self.token(*id) == Some(token)).copied()
     }
 
-    /// Adds a token, and gives the id that it had.
-    pub(super) fn insert(&mut self, token: &str, id: u32) -> Option<u32> {
-        match key(token) {
-            Some(key) => self.short.insert(key, id),
-            None => self.long.insert(token.to_owned(), id),
-        }
+    /// The token with this id.
+    pub(super) fn token(&self, id: u32) -> Option<&str> {
+        token_at(&self.text, &self.spans, id)
     }
 }
 
-/// The bytes and length of a short token.
-fn key(token: &str) -> Option<u128> {
-    let mut bytes = [0; 16];
-    if token.len() > SHORT_BYTES {
-        return None;
-    }
-    bytes[..token.len()].copy_from_slice(token.as_bytes());
-    bytes[SHORT_BYTES] = token.len() as u8;
-    Some(u128::from_le_bytes(bytes))
+fn token_at<'a>(text: &'a str, spans: &[(u32, u32)], id: u32) -> Option<&'a str> {
+    let (start, end) = *spans.get(id as usize)?;
+    text.get(start as usize..end as usize)
 }
 
-/// Mixes a key by multiplication; the file is the user's own, so nobody picks
-/// tokens that collide.
-#[derive(Default)]
-struct KeyHasher(u64);
-
-impl Hasher for KeyHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u128(u128::from(*byte));
-        }
-    }
-
-    fn write_u128(&mut self, key: u128) {
-        let low = (key as u64 ^ self.0 ^ 0x9e37_79b9_7f4a_7c15) as u128;
-        let high = ((key >> 64) as u64 ^ 0xd6e8_feb8_6659_fd93) as u128;
-        let product = low.wrapping_mul(high);
-        let folded = (product as u64 ^ (product >> 64) as u64) as u128;
-        let mixed = folded.wrapping_mul(0xa076_1d64_78bd_642f);
-        self.0 = mixed as u64 ^ (mixed >> 64) as u64;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
+fn hash(token: &str) -> u64 {
+    FxBuildHasher.hash_one(token)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::collections::HashMap;
+
     use proptest::prelude::*;
+
+    use super::*;
+
+    fn built(tokens: &[(String, u32)]) -> Option<TokenIds> {
+        let mut vocab = Vocab::default();
+        for (token, id) in tokens {
+            vocab.push(token, *id);
+        }
+        TokenIds::build(&vocab)
+    }
 
     proptest! {
         #[test]
-        fn like_a_map_of_strings(tokens in prop::collection::vec("[ab\0é]{0,20}", 0..60)) {
-            let mut ids = TokenIds::with_capacity(4);
-            let mut map = HashMap::new();
-            for (id, token) in (0..).zip(&tokens) {
-                prop_assert_eq!(ids.insert(token, id), map.insert(token.clone(), id));
-            }
-            prop_assert_eq!(ids.len(), map.len());
-            for token in &tokens {
-                prop_assert_eq!(ids.get(token), map.get(token).copied());
+        fn like_maps_of_strings(map in prop::collection::hash_map("[ab\0é]{0,20}", 0..200_u32, 0..60)) {
+            let tokens: Vec<(String, u32)> = map.clone().into_iter().collect();
+            let by_id: HashMap<u32, &str> = tokens.iter().map(|(token, id)| (*id, token.as_str())).collect();
+            let largest = tokens.iter().map(|(_, id)| *id as usize + 1).max().unwrap_or(0);
+            let fits = by_id.len() == tokens.len() && largest <= 4 * tokens.len();
+            let ids = built(&tokens);
+            prop_assert_eq!(ids.is_some(), fits);
+            let Some(ids) = ids else { return Ok(()) };
+            prop_assert_eq!((ids.len(), ids.size()), (map.len(), largest));
+            for (token, id) in &tokens {
+                prop_assert_eq!(ids.get(token), Some(*id));
             }
             prop_assert_eq!(ids.get("c"), None);
+            for id in 0..210 {
+                prop_assert_eq!(ids.token(id), by_id.get(&id).copied());
+            }
         }
+    }
+
+    #[test]
+    fn one_text_twice_is_no_vocabulary() {
+        assert!(built(&[("a".to_owned(), 0), ("a".to_owned(), 1)]).is_none());
     }
 }

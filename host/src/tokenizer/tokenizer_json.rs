@@ -6,11 +6,9 @@
 //! copy; everything else in it is small and takes the library's own way. What
 //! this does not understand takes the library's way as a whole.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::path::Path;
 
-use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value, json};
 use tokenizers::models::bpe::BPE;
@@ -78,14 +76,14 @@ fn quick(text: &str) -> Quick {
 }
 
 /// A `tokenizer.json` with a BPE model.
-struct File<'a> {
-    model: Option<BpeModel<'a>>,
+struct File {
+    model: Option<BpeModel>,
     rest: Map<String, Value>,
 }
 
 /// The `model` of a `tokenizer.json`, its `type` being `BPE`.
 #[derive(Default)]
-pub(super) struct BpeModel<'a> {
+pub(super) struct BpeModel {
     pub(super) dropout: Option<f32>,
     pub(super) unk_token: Option<String>,
     pub(super) continuing_subword_prefix: Option<String>,
@@ -94,17 +92,106 @@ pub(super) struct BpeModel<'a> {
     pub(super) byte_fallback: bool,
     pub(super) ignore_merges: bool,
     /// Tokens and their ids, as they stand.
-    pub(super) vocab: Vec<(Cow<'a, str>, u32)>,
+    pub(super) vocab: Vocab,
     /// Pairs of tokens by rank.
-    pub(super) merges: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    pub(super) merges: Merges,
 }
 
-impl BpeModel<'_> {
+/// The tokens of a file, one after the other in one text, with their ids. Like
+/// [`Merges`] it is that compact because a start waits for the memory it takes.
+#[derive(Default)]
+pub(super) struct Vocab {
+    text: String,
+    /// The end of each token in the text, and its id.
+    tokens: Vec<(u32, u32)>,
+}
+
+impl Vocab {
+    /// Number of tokens.
+    pub(super) fn len(&self) -> usize {
+        self.tokens.len()
+    }
+
+    /// All tokens, without anything between them.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The tokens and their ids, in the order of the file.
+    pub(super) fn tokens(&self) -> impl Iterator<Item = (&str, u32)> {
+        self.tokens.iter().scan(0, |start, &(end, id)| {
+            let span = *start..end as usize;
+            *start = end as usize;
+            Some((self.text.get(span).unwrap_or_default(), id))
+        })
+    }
+
+    #[cfg(test)]
+    pub(super) fn push(&mut self, token: &str, id: u32) {
+        self.text.push_str(token);
+        self.tokens.push((self.text.len() as u32, id));
+    }
+}
+
+/// The merges of a file, each as the text it makes and the place where its two
+/// tokens meet.
+#[derive(Default)]
+pub(super) struct Merges {
+    text: String,
+    spans: Vec<MergeSpan>,
+}
+
+/// Where a merge is in the text of all.
+#[derive(Clone, Copy)]
+pub(super) struct MergeSpan {
+    start: u32,
+    middle: u32,
+    end: u32,
+}
+
+/// Two tokens, and one after the other.
+pub(super) struct Merge<'a> {
+    pub(super) left: &'a str,
+    pub(super) right: &'a str,
+    pub(super) joined: &'a str,
+}
+
+impl Merges {
+    /// By rank.
+    pub(super) fn spans(&self) -> &[MergeSpan] {
+        &self.spans
+    }
+
+    /// The merge of a span.
+    pub(super) fn get(&self, span: MergeSpan) -> Merge<'_> {
+        let part = |from: u32, to: u32| self.text.get(from as usize..to as usize).unwrap_or_default();
+        Merge {
+            left: part(span.start, span.middle),
+            right: part(span.middle, span.end),
+            joined: part(span.start, span.end),
+        }
+    }
+
+    /// Adds the merge whose tokens were appended to the text from `start`, meeting in `middle`.
+    fn close<E: serde::de::Error>(&mut self, start: u32, middle: u32) -> Result<(), E> {
+        let end = length(&self.text)?;
+        self.spans.push(MergeSpan { start, middle, end });
+        Ok(())
+    }
+}
+
+/// The length of a text that spans of 32 bits can point into.
+fn length<E: serde::de::Error>(text: &str) -> Result<u32, E> {
+    u32::try_from(text.len()).map_err(|_| E::custom("more than 4 GiB of tokens"))
+}
+
+impl BpeModel {
     /// Refuses merges that the library's builder would panic on.
     fn check(&self) -> Result<(), String> {
-        let longest = self.vocab.iter().map(|(token, _)| token.len()).max().unwrap_or(0);
+        let longest = self.vocab.tokens().map(|(token, _)| token.len()).max().unwrap_or(0);
         let prefix = self.continuing_subword_prefix.as_deref().unwrap_or_default();
-        for (left, right) in &self.merges {
+        for span in self.merges.spans() {
+            let Merge { left, right, .. } = self.merges.get(*span);
             let fits = right.starts_with(prefix) && left.len() + right.len() - prefix.len() <= longest;
             if !fits {
                 return Err(format!(
@@ -118,9 +205,12 @@ impl BpeModel<'_> {
     /// The library's model.
     fn into_library(self) -> tokenizers::Result<BPE> {
         let vocab: tokenizers::models::bpe::Vocab =
-            self.vocab.into_iter().map(|(token, id)| (token.into_owned(), id)).collect();
-        let merges = self.merges.into_iter().map(|(a, b)| (a.into_owned(), b.into_owned())).collect();
-        let mut builder = BPE::builder().vocab_and_merges(vocab, merges);
+            self.vocab.tokens().map(|(token, id)| (token.to_owned(), id)).collect();
+        let merges = self.merges.spans().iter().map(|span| {
+            let Merge { left, right, .. } = self.merges.get(*span);
+            (left.to_owned(), right.to_owned())
+        });
+        let mut builder = BPE::builder().vocab_and_merges(vocab, merges.collect());
         if let Some(dropout) = self.dropout {
             builder = builder.dropout(dropout);
         }
@@ -141,37 +231,34 @@ impl BpeModel<'_> {
     }
 }
 
-/// A text that borrows from the file where it has no escapes.
-struct Text<'a>(Cow<'a, str>);
+/// Appends a text of the file to another.
+struct Append<'a>(&'a mut String);
 
-impl<'de> Deserialize<'de> for Text<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct TextVisitor;
+impl<'de> DeserializeSeed<'de> for Append<'_> {
+    type Value = ();
 
-        impl<'de> Visitor<'de> for TextVisitor {
-            type Value = Text<'de>;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a text")
-            }
+impl Visitor<'_> for Append<'_> {
+    type Value = ();
 
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Borrowed(text)))
-            }
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text")
+    }
 
-            fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Owned(text.to_owned())))
-            }
-        }
-
-        deserializer.deserialize_str(TextVisitor)
+    fn visit_str<E>(self, text: &str) -> Result<(), E> {
+        self.0.push_str(text);
+        Ok(())
     }
 }
 
 struct FileSeed;
 
 impl<'de> DeserializeSeed<'de> for FileSeed {
-    type Value = File<'de>;
+    type Value = File;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_map(self)
@@ -179,7 +266,7 @@ impl<'de> DeserializeSeed<'de> for FileSeed {
 }
 
 impl<'de> Visitor<'de> for FileSeed {
-    type Value = File<'de>;
+    type Value = File;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a tokenizer")
@@ -202,7 +289,7 @@ impl<'de> Visitor<'de> for FileSeed {
 struct ModelSeed;
 
 impl<'de> DeserializeSeed<'de> for ModelSeed {
-    type Value = BpeModel<'de>;
+    type Value = BpeModel;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_map(self)
@@ -210,7 +297,7 @@ impl<'de> DeserializeSeed<'de> for ModelSeed {
 }
 
 impl<'de> Visitor<'de> for ModelSeed {
-    type Value = BpeModel<'de>;
+    type Value = BpeModel;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a BPE model")
@@ -252,24 +339,25 @@ impl<'de> Visitor<'de> for ModelSeed {
 struct VocabSeed;
 
 impl<'de> DeserializeSeed<'de> for VocabSeed {
-    type Value = Vec<(Cow<'de, str>, u32)>;
+    type Value = Vocab;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vocab, D::Error> {
         deserializer.deserialize_map(self)
     }
 }
 
 impl<'de> Visitor<'de> for VocabSeed {
-    type Value = Vec<(Cow<'de, str>, u32)>;
+    type Value = Vocab;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a map of tokens to ids")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut vocab = Vec::new();
-        while let Some((Text(token), id)) = map.next_entry()? {
-            vocab.push((token, id));
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Vocab, A::Error> {
+        let mut vocab = Vocab::default();
+        while map.next_key_seed(Append(&mut vocab.text))?.is_some() {
+            let end = length(&vocab.text)?;
+            vocab.tokens.push((end, map.next_value()?));
         }
         Ok(vocab)
     }
@@ -278,77 +366,70 @@ impl<'de> Visitor<'de> for VocabSeed {
 struct MergesSeed;
 
 impl<'de> DeserializeSeed<'de> for MergesSeed {
-    type Value = Vec<(Cow<'de, str>, Cow<'de, str>)>;
+    type Value = Merges;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Merges, D::Error> {
         deserializer.deserialize_seq(self)
     }
 }
 
 impl<'de> Visitor<'de> for MergesSeed {
-    type Value = Vec<(Cow<'de, str>, Cow<'de, str>)>;
+    type Value = Merges;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a list of merges")
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-        let mut merges = Vec::new();
-        while let Some(merge) = list.next_element_seed(MergeSeed)? {
-            merges.extend(merge);
-        }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Merges, A::Error> {
+        let mut merges = Merges::default();
+        while list.next_element_seed(MergeSeed(&mut merges))?.is_some() {}
         Ok(merges)
     }
 }
 
-/// One merge, `"a b"` or `["a", "b"]`; none for the version line that old files
-/// have among them.
-struct MergeSeed;
+/// Adds one merge, `"a b"` or `["a", "b"]`; none for the version line that old
+/// files have among them.
+struct MergeSeed<'a>(&'a mut Merges);
 
-impl<'de> DeserializeSeed<'de> for MergeSeed {
-    type Value = Option<(Cow<'de, str>, Cow<'de, str>)>;
+impl<'de> DeserializeSeed<'de> for MergeSeed<'_> {
+    type Value = ();
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for MergeSeed {
-    type Value = Option<(Cow<'de, str>, Cow<'de, str>)>;
+impl<'de> Visitor<'de> for MergeSeed<'_> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a merge")
     }
 
-    fn visit_borrowed_str<E: serde::de::Error>(self, line: &'de str) -> Result<Self::Value, E> {
+    fn visit_str<E: serde::de::Error>(self, line: &str) -> Result<(), E> {
         if line.starts_with("#version") {
-            return Ok(None);
-        }
-        match line.split_once(' ') {
-            Some((left, right)) if !right.contains(' ') => Ok(Some((left.into(), right.into()))),
-            _ => Err(E::custom("a merge is two tokens")),
-        }
-    }
-
-    fn visit_str<E: serde::de::Error>(self, line: &str) -> Result<Self::Value, E> {
-        if line.starts_with("#version") {
-            return Ok(None);
+            return Ok(());
         }
         match line.split_once(' ') {
             Some((left, right)) if !right.contains(' ') => {
-                Ok(Some((left.to_owned().into(), right.to_owned().into())))
+                let start = length(&self.0.text)?;
+                self.0.text.push_str(left);
+                let middle = length(&self.0.text)?;
+                self.0.text.push_str(right);
+                self.0.close(start, middle)
             }
             _ => Err(E::custom("a merge is two tokens")),
         }
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut pair: A) -> Result<Self::Value, A::Error> {
-        let (Some(Text(left)), Some(Text(right))) = (pair.next_element()?, pair.next_element()?) else {
-            return Err(A::Error::custom("a merge is two tokens"));
-        };
-        if pair.next_element::<IgnoredAny>()?.is_some() {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut pair: A) -> Result<(), A::Error> {
+        let start = length(&self.0.text)?;
+        let left = pair.next_element_seed(Append(&mut self.0.text))?;
+        let middle = length(&self.0.text)?;
+        let right = pair.next_element_seed(Append(&mut self.0.text))?;
+        if left.is_none() || right.is_none() || pair.next_element::<IgnoredAny>()?.is_some() {
             return Err(A::Error::custom("a merge is two tokens"));
         }
-        Ok(Some((left, right)))
+        self.0.close(start, middle)
     }
 }
