@@ -92,7 +92,7 @@ impl Vbench {
     pub fn on_a_small_disk(self) -> Self {
         // Ignored, the signal of a file that is too large becomes an error of the write.
         let mut command = Command::new("/bin/sh");
-        command.args(["-c", "trap '' XFSZ; ulimit -f 8; exec \"$0\" \"$@\""]);
+        command.args(["-c", "trap '' XFSZ; ulimit -S -f 8; exec \"$0\" \"$@\""]);
         command.arg(self.command.get_program()).args(self.command.get_args()).env_clear();
         command.envs(self.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
         command.current_dir(fixtures()).stdin(Stdio::null());

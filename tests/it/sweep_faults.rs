@@ -239,20 +239,32 @@ fn a_run_whose_server_dies_is_repeated_on_a_new_one() {
     assert_eq!(experiment.json(".run=0.failed.json")["num_prompts"], 200);
 }
 
-/// Results do not fit on the disk: nothing half is left, and the sweep goes on when there is room.
+/// A result does not fit on the disk: the sweep ends although it is to go on
+/// after failures, and goes on when there is room.
 #[test]
-fn a_full_disk_ends_the_sweep_and_leaves_nothing_half() {
+fn a_full_disk_ends_the_sweep() {
     let experiment = Experiment::new();
-    let more = ["--num-runs", "1", "--continue-on-error"];
-    let bench = format!("{BENCH} --save-detailed --num-prompts 60");
-    let server = "--ttft-ms 0 --itl-ms 0";
-    let outcome = experiment.command("serve", &bench, server, &more).on_a_small_disk().run();
-    let outcome = outcome.expect_code(2);
-    for reason in ["cannot write ", "File too large", "name another place with -o", "Use `--resume`"] {
+    // The benchmark itself has room.
+    let bench = experiment.script(
+        "bench.sh",
+        r#"while [ $# -gt 0 ]; do case $1 in --result-dir) d=$2;; --result-filename) f=$2;; esac; shift; done
+ulimit -S -f unlimited
+echo "{\"completed\": 1, \"text\": \"$(head -c 20000 /dev/zero | tr '\0' x)\"}" > "$d/$f""#,
+    );
+    let more = ["--num-runs", "2", "--continue-on-error"];
+    let outcome = experiment.command("serve", &bench, "", &more).on_a_small_disk().run().expect_code(2);
+    for reason in
+        ["cannot write ", "run=0.json: File too large", "name another place with -o", "Use `--resume`"]
+    {
         assert!(outcome.stderr.contains(reason), "{reason}: {}", outcome.stderr);
     }
-    assert!(!experiment.path("exp/run=0.json").exists() && !experiment.path("exp/summary.json").exists());
+    let pair = experiment.path("exp");
+    assert!(!pair.join("summary.json").exists() && !pair.join("run=1.json").exists());
+    let left = fs::read_dir(&pair).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert!(!left.into_iter().any(|name| name.ends_with(".tmp")), "a part of a file is left");
     let more = [&more[..], &["--resume"]].concat();
-    experiment.command("serve", &bench, server, &more).run().expect_code(0);
-    assert_eq!(experiment.json("summary.json")[0]["completed"], 60);
+    let resumed = experiment.command("serve", &bench, "", &more).run().expect_code(0);
+    assert_eq!(resumed.lines("Found existing results.").len(), 1, "{}", resumed.stdout);
+    let runs = experiment.json("summary.json");
+    assert_eq!((&runs[0]["run_number"], &runs[1]["run_number"]), (&json!(0), &json!(1)));
 }
