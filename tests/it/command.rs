@@ -107,6 +107,17 @@ impl Vbench {
         self
     }
 
+    /// With files that cannot grow beyond some kilobytes, as on a disk that is nearly full.
+    pub fn on_a_small_disk(self) -> Self {
+        // Ignored, the signal of a file that is too large becomes an error of the write.
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "trap '' XFSZ; ulimit -S -f 8; exec \"$0\" \"$@\""]);
+        command.arg(self.command.get_program()).args(self.command.get_args()).env_clear();
+        command.envs(self.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.current_dir(fixtures()).stdin(Stdio::null());
+        Self { command, ..self }
+    }
+
     /// Starts it.
     pub fn start(mut self) -> Running {
         let file = |name: &str| File::create(self.out.path().join(name)).expect("the folder can be written");
@@ -175,6 +186,11 @@ impl Outcome {
         names
     }
 
+    /// The lines of standard output with a beginning.
+    pub fn lines<'o>(&'o self, beginning: &'o str) -> Vec<&'o str> {
+        self.stdout.lines().filter(|line| line.starts_with(beginning)).collect()
+    }
+
     /// A file it wrote, if it did.
     pub fn file(&self, name: &str) -> Option<String> {
         fs::read_to_string(self.out.path().join(name)).ok()
@@ -196,6 +212,15 @@ impl Outcome {
     pub fn errors(&self) -> String {
         self.stderr.replace(&self.out.path().display().to_string(), "@OUT@")
     }
+}
+
+/// Width and height of a PNG file in pixels.
+#[track_caller]
+pub fn png_size(file: &Path) -> (u32, u32) {
+    let bytes = fs::read(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    assert!(bytes.starts_with(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"), "{} is no PNG file", file.display());
+    let number = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
+    (number(16), number(20))
 }
 
 /// `vbench mock` as a process of its own.

@@ -58,7 +58,6 @@ pub use namespace::{ArgValue, Namespace};
 pub use offers::{OfferSpec, Role};
 pub use offline::{LatencyOptions, LatencyPlan, ThroughputOptions, ThroughputPlan};
 pub use plan::ServePlan;
-pub use plots::{PlotArgs, PlotParetoArgs};
 pub use plugin_args::{Kind, Language, PluginCommand, take_count, take_switch};
 pub use resolve::TEMPERATURE_NOTICE;
 pub use root::{Invocation, parse, serve_plan};

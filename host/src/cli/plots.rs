@@ -135,6 +135,7 @@ impl PlotArgs {
                 scale_y: self.scale_y.unwrap_or_default(),
                 error_bars: !self.no_error_bars,
                 merge_repetitions: compat == Compat::Vbench,
+                along_load: compat == Compat::Vbench,
             },
             filters,
             binners,

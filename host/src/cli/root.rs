@@ -4,13 +4,11 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use super::argv;
 use super::early::{Early, GlobalArgs};
 use super::error::CliError;
 use super::offers::OfferSpec;
 use super::offline::{self, LatencyPlan, Read, ThroughputPlan};
 use super::plan::ServePlan;
-use super::plots::{PlotArgs, PlotParetoArgs};
 use super::plugin_args::PluginCommand;
 use super::serve::{self, Outcome};
 use super::sweep;
@@ -45,26 +43,6 @@ pub enum Invocation {
     Print(String),
 }
 
-/// What to do with many runs: make them, or draw them.
-#[derive(Debug, Subcommand)]
-enum RootSweep {
-    #[command(flatten)]
-    Run(sweep::SweepName),
-    #[command(flatten)]
-    Draw(DrawCommand),
-}
-
-/// What to draw of a sweep.
-#[derive(Debug, Clone, Subcommand)]
-pub enum DrawCommand {
-    /// Draw performance curves from the results of a sweep
-    #[command(infer_long_args = true, args_override_self = true)]
-    Plot(Box<PlotArgs>),
-    /// Draw the Pareto frontier between tokens/s/user and tokens/s/GPU
-    #[command(alias = "plot_pareto", infer_long_args = true, args_override_self = true)]
-    PlotPareto(Box<PlotParetoArgs>),
-}
-
 /// Benchmarks LLM serving endpoints with sandboxed WebAssembly plugins
 #[derive(Debug, Parser)]
 #[command(
@@ -94,7 +72,7 @@ enum RootCommand {
     /// Measure again and again: settings of the server times settings of the benchmark
     Sweep {
         #[command(subcommand)]
-        command: RootSweep,
+        command: sweep::SweepName,
     },
     /// Measure how long a server takes to start
     Startup(StartupArgs),
@@ -148,7 +126,7 @@ pub fn parse(early: &Early, offers: &[OfferSpec]) -> Result<Invocation, CliError
     if let Some(("startup", words)) = early.words.split_first().map(|(first, rest)| (first.as_str(), rest)) {
         return sweep::read_startup(words);
     }
-    let root = match Root::try_parse_from(argparse_spelling(&early.words)) {
+    let root = match Root::try_parse_from(&early.words) {
         Ok(root) => root,
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             return Ok(Invocation::Print(error.render().to_string()));
@@ -162,16 +140,10 @@ pub fn parse(early: &Early, offers: &[OfferSpec]) -> Result<Invocation, CliError
         RootCommand::Serve => serve(&[]),
         RootCommand::Latency => latency(&[]),
         RootCommand::Throughput => throughput(&[]),
-        RootCommand::Sweep { command: RootSweep::Run(name) } => sweep::read(name, &[], offers),
+        RootCommand::Sweep { command } => sweep::read(command, &[], offers),
         RootCommand::Startup(args) => Ok(Invocation::Startup(args)),
         RootCommand::Mock(args) => Ok(Invocation::Mock(args)),
         RootCommand::Plugin { command } => Ok(Invocation::Plugin(command)),
-        RootCommand::Sweep { command: RootSweep::Draw(DrawCommand::Plot(args)) } => {
-            args.plan().map(|plan| Invocation::Plot(Box::new(plan)))
-        }
-        RootCommand::Sweep { command: RootSweep::Draw(DrawCommand::PlotPareto(args)) } => {
-            args.plan().map(|plan| Invocation::PlotPareto(Box::new(plan)))
-        }
         RootCommand::Completions { shell } => completions(shell, offers).map(Invocation::Print),
     }
 }
@@ -187,26 +159,13 @@ pub fn serve_plan(words: &[String], offers: &[OfferSpec]) -> Result<ServePlan, C
     }
 }
 
-/// The words of `sweep` with flags spelt with dashes: the reference client
-/// takes underscores for the same.
-fn argparse_spelling(words: &[String]) -> Vec<String> {
-    if words.first().is_none_or(|first| first != "sweep") {
-        return words.to_vec();
-    }
-    let spelt = |word: &String| match argv::split_flag(word) {
-        Some((name, Some(value))) => format!("--{name}={value}"),
-        Some((name, None)) => format!("--{name}"),
-        None => word.clone(),
-    };
-    words.iter().map(spelt).collect()
-}
-
 fn completions(shell: Shell, offers: &[OfferSpec]) -> Result<String, CliError> {
     let serve = serve::complete_command(offers)?;
     let mut command = Root::command()
         .mut_subcommand("serve", |_| serve)
         .mut_subcommand("latency", |_| offline::latency_command())
-        .mut_subcommand("throughput", |_| offline::throughput_command());
+        .mut_subcommand("throughput", |_| offline::throughput_command())
+        .mut_subcommand("sweep", sweep::with_flags);
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut command, "vbench", &mut script);
     Ok(String::from_utf8_lossy(&script).into_owned())

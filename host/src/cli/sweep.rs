@@ -1,5 +1,5 @@
-//! `vbench sweep …` and `vbench startup`: words and offers in, arguments or
-//! help out. Spellings and abbreviations are read as for `serve`.
+//! `vbench sweep …` and `vbench startup`: words and offers in, arguments, plans
+//! or help out. Spellings and abbreviations are read as for `serve`.
 
 use clap::{Arg, Args, Command, FromArgMatches, Subcommand};
 
@@ -10,13 +10,16 @@ use super::error::CliError;
 use super::help;
 use super::offers::{OfferSpec, Role};
 use super::plan::SlaPlan;
+use super::plots::{PlotArgs, PlotParetoArgs};
 use super::plugin_flags::{Chosen, PluginFlags};
 use super::resolve;
 use super::root::Invocation;
 use super::serve::flag_table;
-use crate::sweep::{SlaSweepArgs, StartupArgs, SweepCommand};
+use crate::sweep::{
+    ServeSweepArgs, SlaSweepArgs, StartupArgs, StartupSweepArgs, SweepCommand, WorkloadSweepArgs,
+};
 
-/// The sweeps there are.
+/// What there is to do with many runs: make them, or draw them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
 pub(super) enum SweepName {
     /// Every setting of the server with every setting of the benchmark
@@ -29,48 +32,83 @@ pub(super) enum SweepName {
     ServeSla,
     /// Start-up times by settings
     Startup,
+    /// Draw performance curves from the results of a sweep
+    Plot,
+    /// Draw the Pareto frontier between tokens/s/user and tokens/s/GPU
+    #[command(alias = "plot_pareto")]
+    PlotPareto,
 }
 
 impl SweepName {
-    /// The sweep with this name.
+    const ALL: [Self; 6] =
+        [Self::Serve, Self::ServeWorkload, Self::ServeSla, Self::Startup, Self::Plot, Self::PlotPareto];
+
+    /// The sweep with this name, which may be spelt with an underscore.
     pub(super) fn of(name: &str) -> Option<Self> {
-        match name {
-            "serve" => Some(Self::Serve),
-            "serve-workload" | "serve_workload" => Some(Self::ServeWorkload),
-            "serve-sla" | "serve_sla" => Some(Self::ServeSla),
-            "startup" => Some(Self::Startup),
-            _ => None,
-        }
+        let name = argv::dashes(name);
+        Self::ALL.into_iter().find(|sweep| sweep.name() == name)
     }
 
-    fn command(self) -> Command {
-        let name = match self {
+    fn name(self) -> &'static str {
+        match self {
             Self::Serve => "serve",
             Self::ServeWorkload => "serve-workload",
             Self::ServeSla => "serve-sla",
             Self::Startup => "startup",
-        };
-        Command::new(name).bin_name(format!("vbench sweep {name}")).disable_help_flag(true)
-    }
-
-    fn about(command: &Command) -> &'static str {
-        match command.get_name() {
-            "serve" => "Measure every setting of the server with every setting of the benchmark",
-            "serve-workload" => "Measure loads from one request at a time to all at once",
-            "serve-sla" => "Find the highest load at which criteria are met",
-            _ => "Measure start-up times by settings",
+            Self::Plot => "plot",
+            Self::PlotPareto => "plot-pareto",
         }
     }
+
+    fn about(self) -> &'static str {
+        match self {
+            Self::Serve => "Measure every setting of the server with every setting of the benchmark",
+            Self::ServeWorkload => "Measure loads from one request at a time to all at once",
+            Self::ServeSla => "Find the highest load at which criteria are met",
+            Self::Startup => "Measure start-up times by settings",
+            Self::Plot => "Draw performance curves from the results of a sweep",
+            Self::PlotPareto => "Draw the Pareto frontier between tokens/s/user and tokens/s/GPU",
+        }
+    }
+
+    /// The command with the flags `A`.
+    fn command<A: Args>(self) -> Command {
+        let name = self.name();
+        let command = Command::new(name).bin_name(format!("vbench sweep {name}")).disable_help_flag(true);
+        A::augment_args(command).about(self.about())
+    }
+}
+
+/// The command `sweep` with the host's flags of every subcommand, for completion scripts.
+pub(super) fn with_flags(mut sweep: Command) -> Command {
+    for name in SweepName::ALL {
+        let command = match name {
+            SweepName::Serve => name.command::<ServeSweepArgs>(),
+            SweepName::ServeWorkload => name.command::<WorkloadSweepArgs>(),
+            SweepName::ServeSla => name.command::<SlaSweepArgs>(),
+            SweepName::Startup => name.command::<StartupSweepArgs>(),
+            SweepName::Plot => name.command::<PlotArgs>(),
+            SweepName::PlotPareto => name.command::<PlotParetoArgs>(),
+        };
+        sweep = sweep.mut_subcommand(name.name(), |_| command);
+    }
+    sweep
 }
 
 /// Reads the words after a sweep's name.
 pub(super) fn read(name: SweepName, words: &[String], offers: &[OfferSpec]) -> Result<Invocation, CliError> {
-    let command = || name.command();
+    let sweep = |command| Ok(Invocation::Sweep(Box::new(command)));
     match name {
-        SweepName::Serve => sweep(words, command(), SweepCommand::Serve),
-        SweepName::ServeWorkload => sweep(words, command(), SweepCommand::ServeWorkload),
-        SweepName::ServeSla => read_sla(words, command(), offers),
-        SweepName::Startup => sweep(words, command(), SweepCommand::Startup),
+        SweepName::Serve => read_flags(name, words, |args| sweep(SweepCommand::Serve(args))),
+        SweepName::ServeWorkload => read_flags(name, words, |args| sweep(SweepCommand::ServeWorkload(args))),
+        SweepName::ServeSla => read_sla(words, offers),
+        SweepName::Startup => read_flags(name, words, |args| sweep(SweepCommand::Startup(args))),
+        SweepName::Plot => {
+            read_flags(name, words, |args: PlotArgs| args.plan().map(|plan| Invocation::Plot(Box::new(plan))))
+        }
+        SweepName::PlotPareto => read_flags(name, words, |args: PlotParetoArgs| {
+            args.plan().map(|plan| Invocation::PlotPareto(Box::new(plan)))
+        }),
     }
 }
 
@@ -104,25 +142,23 @@ pub(super) fn read_startup(words: &[String]) -> Result<Invocation, CliError> {
     Ok(Invocation::Startup(args))
 }
 
-fn sweep<A: Args>(
+fn read_flags<A: Args>(
+    name: SweepName,
     words: &[String],
-    command: Command,
-    make: impl FnOnce(A) -> SweepCommand,
+    make: impl FnOnce(A) -> Result<Invocation, CliError>,
 ) -> Result<Invocation, CliError> {
-    let about = SweepName::about(&command);
-    let command = A::augment_args(command).about(about);
+    let command = name.command::<A>();
     if let Some(query) = help::query(words) {
         return help::render(with_help(command), query).map(Invocation::Print);
     }
     let table = flag_table(command.clone(), &[]).of_other_command();
     let given = argv::normalise(words, &table, compat(words))?;
-    Ok(Invocation::Sweep(Box::new(make(parse(command, &given.words())?))))
+    make(parse(command, &given.words())?)
 }
 
-fn read_sla(words: &[String], command: Command, offers: &[OfferSpec]) -> Result<Invocation, CliError> {
+fn read_sla(words: &[String], offers: &[OfferSpec]) -> Result<Invocation, CliError> {
     let criteria: Vec<OfferSpec> = offers.iter().filter(|offer| offer.role == Role::Sla).cloned().collect();
-    let about = SweepName::about(&command);
-    let command = SlaSweepArgs::augment_args(command).about(about);
+    let command = SweepName::ServeSla.command::<SlaSweepArgs>();
     let mut table = flag_table(command.clone(), &[]).of_other_command();
     let mut taken = table.clone();
     taken.extend(early::table());

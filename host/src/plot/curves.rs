@@ -32,6 +32,10 @@ pub struct Selection {
     /// Take repetitions of one point of a sweep for one point of the curve,
     /// also if their `x` was measured and so differs a little.
     pub merge_repetitions: bool,
+    /// Join the points of a curve in the order of their load where `x` was
+    /// measured: over the throughput of a server at its limit, left to right
+    /// would join them in the order of chance.
+    pub along_load: bool,
 }
 
 /// A combination of values: keys with their texts.
@@ -74,7 +78,7 @@ pub struct Curve {
     pub col: usize,
     /// Its level in each section.
     pub levels: Vec<usize>,
-    /// Ascending in `x`.
+    /// In the order in which a line joins them: of `x`, or of the load.
     pub points: Vec<Point>,
 }
 
@@ -91,6 +95,8 @@ pub struct Point {
     pub runs: usize,
 }
 
+/// Keys of the load that a run was put under, the first that tells points apart counts.
+const LOADS: [&str; 2] = ["request_rate", "max_concurrency"];
 /// More keys than this share one section.
 const MOST_SECTIONS: usize = 3;
 
@@ -173,6 +179,7 @@ impl Selection {
         };
         let section_levels: Vec<Levels> = section_keys.iter().map(|keys| levels(runs, keys)).collect();
         let x_names = self.x_names(results, runs)?;
+        let along_load = self.along_load && x_names.is_none() && !LOADS.contains(&self.var_x.as_str());
 
         let mut members: IndexMap<(usize, usize, Vec<usize>), Vec<Sample>> = IndexMap::new();
         let mut left_out = 0;
@@ -193,7 +200,8 @@ impl Selection {
             let place =
                 section_keys.iter().zip(&section_levels).map(|(keys, levels)| levels.place(run, keys));
             let key = (rows.place(run, &self.row_by), cols.place(run, &self.col_by), place.collect());
-            members.entry(key).or_default().push(Sample { source: run.source, x, y });
+            let loads = LOADS.map(|key| run.fields.get(key).and_then(number).filter(|load| !load.is_nan()));
+            members.entry(key).or_default().push(Sample { source: run.source, x, y, loads });
         }
         let mut curves: Vec<Curve> = members
             .into_iter()
@@ -201,7 +209,8 @@ impl Selection {
                 if self.merge_repetitions && results.file_is_point {
                     merge_repetitions(&mut samples);
                 }
-                Curve { row, col, levels, points: points(samples) }
+                let load = if along_load { load_behind(&samples) } else { None };
+                Curve { row, col, levels, points: points(samples, load) }
             })
             .collect();
         curves.sort_by(|a, b| (a.row, a.col, &a.levels).cmp(&(b.row, b.col, &b.levels)));
@@ -351,6 +360,24 @@ struct Sample {
     source: usize,
     x: f64,
     y: f64,
+    /// The values of [`LOADS`], where they are numbers.
+    loads: [Option<f64>; LOADS.len()],
+}
+
+/// Which of [`LOADS`] the curve runs along: one that has exactly one `x` for
+/// each of its values, and another for every other. None where `x` was set
+/// beside the load, and so several points have the same load or the same `x`.
+fn load_behind(samples: &[Sample]) -> Option<usize> {
+    (0..LOADS.len()).find(|&which| {
+        let pairs: Option<Vec<(f64, f64)>> =
+            samples.iter().map(|sample| Some((sample.loads[which]?, sample.x))).collect();
+        let Some(mut pairs) = pairs else { return false };
+        pairs.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
+        pairs.dedup();
+        let loads_differ = pairs.windows(2).all(|pair| pair[0].0 != pair[1].0);
+        pairs.sort_by(|a, b| a.1.total_cmp(&b.1));
+        loads_differ && pairs.windows(2).all(|pair| pair[0].1 != pair[1].1)
+    })
 }
 
 /// Gives all runs of one file the mean of their `x`.
@@ -367,9 +394,10 @@ fn merge_repetitions(samples: &mut [Sample]) {
     }
 }
 
-/// Mean and standard deviation of `y` for each `x`.
-fn points(mut samples: Vec<Sample>) -> Vec<Point> {
-    samples.sort_by(|a, b| a.x.total_cmp(&b.x));
+/// Mean and standard deviation of `y` for each `x`, in the order of `x` or of a load.
+fn points(mut samples: Vec<Sample>, load: Option<usize>) -> Vec<Point> {
+    let place = |sample: &Sample| load.and_then(|which| sample.loads[which]).unwrap_or(sample.x);
+    samples.sort_by(|a, b| place(a).total_cmp(&place(b)));
     let same_x = samples.chunk_by(|a, b| a.x == b.x);
     let point = |samples: &[Sample]| {
         let count = samples.len() as f64;
@@ -404,6 +432,7 @@ mod tests {
             curve_by: curve_by.iter().map(|key| (*key).to_owned()).collect(),
             error_bars: true,
             merge_repetitions: true,
+            along_load: true,
             ..Selection::default()
         }
     }
@@ -428,6 +457,43 @@ mod tests {
         );
         let apart = Selection { merge_repetitions: false, ..selection(&[]) };
         assert_eq!(chart(&apart, &results).unwrap().curves[0].points.len(), 3);
+    }
+
+    #[test]
+    fn a_measured_axis_is_drawn_in_the_order_of_the_load() {
+        let along = |points: &[&[Value]], selection: &Selection| -> Vec<f64> {
+            let chart = chart(selection, &results(points)).unwrap();
+            assert_eq!(chart.curves.len(), 1);
+            chart.curves[0].points.iter().map(|point| point.x).collect()
+        };
+        // At its limit the server gets slower as the load grows.
+        let saturated = |key: &str, last: Value| -> Vec<Vec<Value>> {
+            vec![
+                vec![json!({"x": 70.0, "y": 9.0, key: last})],
+                vec![json!({"x": 40.0, "y": 1.0, key: 8})],
+                vec![json!({"x": 79.0, "y": 3.0, key: 16}), json!({"x": 81.0, "y": 3.0, key: 16})],
+            ]
+        };
+        fn slices(points: &[Vec<Value>]) -> Vec<&[Value]> {
+            points.iter().map(Vec::as_slice).collect()
+        }
+        for points in [saturated("max_concurrency", json!(32)), saturated("request_rate", json!("inf"))] {
+            let points = slices(&points);
+            assert_eq!(along(&points, &selection(&[])), [40.0, 80.0, 70.0]);
+            let off = Selection { along_load: false, ..selection(&[]) };
+            assert_eq!(along(&points, &off), [40.0, 70.0, 80.0]);
+        }
+        // Lengths of prompts that were set, each at two loads: the means over the loads.
+        let product: Vec<Vec<Value>> = [(512, 1), (512, 9), (64, 1), (64, 9)]
+            .map(|(x, load)| vec![json!({"x": x, "y": 1.0, "request_rate": load})])
+            .to_vec();
+        assert_eq!(along(&slices(&product), &selection(&[])), [64.0, 512.0]);
+        // The load itself, while another load varies as well.
+        let itself: Vec<Vec<Value>> = [(2, 1), (1, 9)]
+            .map(|(x, rate)| vec![json!({"max_concurrency": x, "y": 1.0, "request_rate": rate})])
+            .to_vec();
+        let over = Selection { var_x: "max_concurrency".into(), ..selection(&[]) };
+        assert_eq!(along(&slices(&itself), &over), [1.0, 2.0]);
     }
 
     #[test]

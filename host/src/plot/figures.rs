@@ -11,7 +11,7 @@ use super::raster::PIXELS_PER_INCH;
 use super::results::{Results, Run};
 use super::{line_chart, pareto_chart};
 use crate::report::python_repr::python_text;
-use crate::report::write_atomically;
+use crate::report::{sanitise, write_atomically};
 
 /// How figures are written.
 #[derive(Debug, Clone, PartialEq)]
@@ -227,14 +227,14 @@ fn python_dict(group: &Group) -> String {
     format!("{{{}}}", pairs.join(", "))
 }
 
-/// `NAME-k=v-k=v`, without what would leave the folder.
+/// `NAME-k=v-k=v`.
 fn file_name(name: &str, joint: &str, group: &Group) -> String {
     let mut stem = name.to_owned();
     for (index, (key, value)) in group.iter().enumerate() {
         stem.push_str(if index == 0 { joint } else { "-" });
         stem.push_str(&format!("{key}={value}"));
     }
-    stem.replace('/', "_").replace("..", "__").trim_matches('\'').trim_matches('"').to_owned()
+    sanitise(&stem)
 }
 
 fn files(dir: &Path, stem: &str, output: &Output) -> Vec<(Format, PathBuf)> {

@@ -154,7 +154,8 @@ impl<'a> Layout<'a> {
         drawing.text((px * 1.6, middle.1), style(px, false, true), &label::title(&self.selection.var_y));
     }
 
-    /// The standard deviation as a band, or as a bar at a single point.
+    /// The standard deviation as a band, or as bars where a band would cross
+    /// itself: at a single point, and on a curve that turns back.
     fn deviation(&self, drawing: &mut Drawing, frame: &Frame<'_>, curve: &Curve) {
         if !self.selection.error_bars || curve.points.iter().all(|point| point.sd.is_none_or(|sd| sd == 0.0))
         {
@@ -163,19 +164,25 @@ impl<'a> Layout<'a> {
         let look = self.looks.of(&curve.levels);
         let lowest = self.y.range().0;
         let bound = |x: f64, y: f64| frame.at(x, y.max(lowest));
-        let upper = curve.points.iter().map(|p| bound(p.x, p.y + p.sd.unwrap_or(0.0)));
-        let lower = curve.points.iter().rev().map(|p| bound(p.x, p.y - p.sd.unwrap_or(0.0)));
-        let outline: Vec<Place> = upper.chain(lower).collect();
+        let ends = curve.points.iter().map(|point| {
+            let sd = point.sd.unwrap_or(0.0);
+            (bound(point.x, point.y + sd), bound(point.x, point.y - sd))
+        });
+        let ends: Vec<(Place, Place)> = ends.collect();
         drawing.open(curve_attributes(curve));
-        if let [upper, lower] = outline.as_slice() {
-            let stroke = Stroke { colour: &look.colour, width: 1.4, dash: "" };
-            drawing.line(*upper, *lower, stroke);
-            for (x, y) in [*upper, *lower] {
-                drawing.line((x - 4.0, y), (x + 4.0, y), stroke);
-            }
-        } else {
+        if ends.len() > 1 && ends.is_sorted_by(|a, b| a.0.0 <= b.0.0) {
             let opacity = if self.chart.curves.len() > 8 { 0.08 } else { 0.16 };
+            let lower = ends.iter().rev().map(|(_, lower)| *lower);
+            let outline = ends.iter().map(|(upper, _)| *upper).chain(lower).collect();
             drawing.area(outline, Fill { colour: &look.colour, opacity });
+        } else {
+            let stroke = Stroke { colour: &look.colour, width: 1.4, dash: "" };
+            for (upper, lower) in ends {
+                drawing.line(upper, lower, stroke);
+                for (x, y) in [upper, lower] {
+                    drawing.line((x - 4.0, y), (x + 4.0, y), stroke);
+                }
+            }
         }
         drawing.close();
     }

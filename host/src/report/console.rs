@@ -9,12 +9,14 @@ use crate::record::{Task, TokenKind};
 const SHOWN_FAILURES: usize = 10;
 
 /// The text from the list of failures to the closing rule, line ends included.
-pub fn render(input: &ReportInput<'_>) -> String {
+/// With `reference_tip` there is the reference client's advice on its own plots
+/// in the terminal, which means nothing to anyone else.
+pub fn render(input: &ReportInput<'_>, reference_tip: bool) -> String {
     let mut table = Table::default();
     let generation = input.summary.task == Task::Generation;
     if generation {
         table.failures(input);
-        if input.summary.completed > 0 {
+        if reference_tip && input.summary.completed > 0 {
             table.line("tip: install termplotlib and gnuplot to plot the metrics");
         }
     }

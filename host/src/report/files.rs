@@ -48,6 +48,12 @@ impl ResultFile {
     }
 }
 
+/// A text as the name of a file or folder, as the reference client's sweeps make
+/// it one: it cannot leave the folder that it is put in.
+pub fn sanitise(name: &str) -> String {
+    name.replace('/', "_").replace("..", "__").trim_matches('\'').trim_matches('"').to_owned()
+}
+
 /// Writes a file in one step: whoever looks sees the old file or the new one,
 /// never a part, even if the program dies. Missing folders are created. A path
 /// that is there but is no plain file (a pipe, a terminal) is written to

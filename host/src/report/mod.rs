@@ -23,7 +23,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-pub use files::{ResultFile, append_result, default_name, write_atomically};
+pub use files::{ResultFile, append_result, default_name, sanitise, write_atomically};
 pub use histogram_log::write_histogram_log;
 pub use python_float::python_float;
 pub use result_json::{ReportInput, ResultJson};

@@ -62,9 +62,15 @@ struct Model<'a> {
 
 #[derive(Serialize)]
 struct Metric<'a, X> {
-    name: &'static str,
+    name: &'a str,
     benchmark_values: &'a [&'a Value],
     extra_info: &'a X,
+}
+
+/// Whether the user wants files in this form, as the reference client asks: the
+/// variable `SAVE_TO_PYTORCH_BENCHMARK_FORMAT` is not empty.
+pub fn is_wanted() -> bool {
+    std::env::var("SAVE_TO_PYTORCH_BENCHMARK_FORMAT").is_ok_and(|value| !value.is_empty())
 }
 
 /// The file's content. `args` are all settings of the run by their names in
@@ -92,18 +98,18 @@ pub fn to_vec(result: &ResultJson<'_>, args: &Map<String, Value>) -> Result<Vec<
 /// # Errors
 /// If something has no JSON form.
 pub fn command_to_vec(
-    metrics: &[(&'static str, Vec<Value>)],
+    metrics: &[(&str, Vec<Value>)],
     extra: &Map<String, Value>,
     args: &Map<String, Value>,
 ) -> Result<Vec<u8>, ReportError> {
     let info = benchmark_info(&|name| extra.get(name), args);
-    let metrics: Vec<(&'static str, Vec<&Value>)> =
+    let metrics: Vec<(&str, Vec<&Value>)> =
         metrics.iter().map(|(name, values)| (*name, values.iter().collect())).collect();
     records(metrics.iter().map(|(name, values)| (*name, values.as_slice())), extra, &info, args)
 }
 
 fn records<'a, X: Serialize>(
-    metrics: impl Iterator<Item = (&'static str, &'a [&'a Value])>,
+    metrics: impl Iterator<Item = (&'a str, &'a [&'a Value])>,
     extra: &'a X,
     info: &'a BenchmarkInfo,
     args: &'a Map<String, Value>,

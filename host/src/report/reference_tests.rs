@@ -427,7 +427,10 @@ fn tables_equal_byte_for_byte() {
     for case in all() {
         let brief_with_failures = !case.result.contains_key("errors");
         assert!(!brief_with_failures || case.result["completed"] == case.result["num_prompts"]);
-        assert_eq!(case.report(console::render), case.console, "{}", case.name);
+        assert_eq!(case.report(|input| console::render(input, true)), case.console, "{}", case.name);
+        let own = case.report(|input| console::render(input, false));
+        let is_tip = |line: &&str| line.starts_with("tip: ");
+        assert!(own.lines().eq(case.console.lines().filter(|line| !is_tip(line))), "{}", case.name);
     }
 }
 
@@ -512,7 +515,7 @@ fn probes_and_drafts_have_rows_and_keys() {
         let settings = RunSettings { burstiness: f64::INFINITY, ..input.settings.clone() };
         let input =
             ReportInput { settings: &settings, probes: Some(&probes), speculative: Some(&drafts), ..*input };
-        let table = console::render(&input);
+        let table = console::render(&input, true);
         let rows = [
             "------------------Probe Requests------------------\n",
             "Probe requests completed:                2         \n",
@@ -556,7 +559,7 @@ fn without_a_tokenizer_token_rows_are_missing() {
         let options = MetricOptions { has_tokenizer: false, ..case.options(input.series) };
         let summary = Summary::compute(input.series, &options);
         let input = ReportInput { settings: &settings, summary: &summary, ..*input };
-        let table = console::render(&input);
+        let table = console::render(&input, true);
         assert!(table.contains("Peak concurrent requests:"));
         for absent in ["TTFT", "tok/s", "generated"] {
             assert!(!table.contains(absent), "{absent}");

@@ -20,7 +20,7 @@ use crate::report::{self, ReportError};
 pub fn write(
     path: &Path,
     result: &Map<String, Value>,
-    metrics: &[(&'static str, Vec<Value>)],
+    metrics: &[(&str, Vec<Value>)],
     extra: &[&str],
     args: &Map<String, Value>,
 ) -> Result<(), Fault> {
@@ -29,7 +29,7 @@ pub fn write(
     let mut serializer = Serializer::with_formatter(&mut content, PrettyFormatter::with_indent(b"    "));
     result.serialize(&mut serializer).map_err(|e| Fault::user(ReportError::from(e)))?;
     report::write_atomically(path, &content).map_err(Fault::user)?;
-    if std::env::var("SAVE_TO_PYTORCH_BENCHMARK_FORMAT").is_ok_and(|value| !value.is_empty()) {
+    if report::pytorch::is_wanted() {
         let kept = extra.iter().filter_map(|key| Some(((*key).to_owned(), result.get(*key)?.clone())));
         let content = report::pytorch::command_to_vec(metrics, &kept.collect(), args).map_err(Fault::user)?;
         report::write_atomically(&path.with_extension("pytorch.json"), &content).map_err(Fault::user)?;

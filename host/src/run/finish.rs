@@ -138,8 +138,9 @@ impl Finish<'_> {
             extensions: &extensions,
             sections: &sections,
         };
-        self.screen.line(report::console::render(&input).trim_end_matches('\n'));
-        if self.plan.compat != Compat::V033 {
+        let reference = self.plan.compat == Compat::V033;
+        self.screen.line(report::console::render(&input, reference).trim_end_matches('\n'));
+        if !reference {
             let beyond = report::console::render_beyond(&extensions);
             if !beyond.is_empty() {
                 self.screen.line(beyond.trim_end_matches('\n'));
@@ -347,7 +348,7 @@ impl Finish<'_> {
             report::write_atomically(file.path(), &content)
         };
         written.map_err(Fault::user)?;
-        if std::env::var("SAVE_TO_PYTORCH_BENCHMARK_FORMAT").is_ok_and(|value| !value.is_empty()) {
+        if report::pytorch::is_wanted() {
             let args = self.plan.namespace.export(self.ignore_eos);
             let content = report::pytorch::to_vec(&json, &args).map_err(Fault::user)?;
             let path: PathBuf = file.beside("pytorch.json");

@@ -11,6 +11,7 @@ use crate::cli::{self, GlobalArgs, Invocation, ServePlan};
 use crate::fault::{EXIT_INTERRUPTED, EXIT_OK, Fault};
 use crate::plugin::Plugins;
 use crate::plugins;
+use crate::report::ReportError;
 use crate::run::{self, Screen};
 use crate::server::{Exit, Follow, LogFile, Supervised, SupervisedOptions};
 use crate::tokenizer::Tokenizers;
@@ -79,7 +80,12 @@ impl Runner {
             Ok(code) => code,
             Err(fault) => {
                 self.screen.line(format!("error: {fault}"));
-                fault.exit_code()
+                let code = fault.exit_code();
+                // On a full disk no other run could be kept either.
+                if let Ok(ReportError::Io { action, path, source }) = fault.error.downcast() {
+                    return Err(SweepError::Write { action, path, source }.into());
+                }
+                code
             }
         };
         drop(follow);

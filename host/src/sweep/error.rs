@@ -142,6 +142,16 @@ pub enum SweepError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A file of the experiment cannot be written, so nothing else could be kept either.
+    #[error("cannot {action} {}: {source}; make room, or name another place with -o", path.display())]
+    Write {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The bench command cannot run here.
     #[error("--bench-cmd: {0}")]
     Bench(String),

@@ -128,9 +128,11 @@ impl Halt {
         match self {
             Self::Interrupted => None,
             Self::Failure(failure) => Some(Fault::target(anyhow!("{}", failure.text())).context(TERMINATED)),
-            // There is nothing to go on with.
-            Self::Fatal(fault) if fault.error.is::<SweepError>() => Some(fault),
-            Self::Fatal(fault) => Some(fault.context(TERMINATED)),
+            Self::Fatal(fault) => match fault.error.downcast_ref::<SweepError>() {
+                // There are runs to go on from.
+                None | Some(SweepError::Write { .. }) => Some(fault.context(TERMINATED)),
+                Some(_) => Some(fault),
+            },
         }
     }
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::error::SweepError;
 use super::params::Combination;
 use crate::clock;
+use crate::report::sanitise;
 
 /// Held by the sweep that works in the folder.
 const LOCK: &str = ".vbench.lock";
@@ -101,11 +102,6 @@ pub fn pair_dir(experiment: &Path, parts: &[(&str, &Combination)], extra: &[Stri
     words.extend_from_slice(extra);
     let name = sanitise(&words.join("-"));
     if name.is_empty() { experiment.to_owned() } else { experiment.join(name) }
-}
-
-/// A text as the name of a file or folder.
-pub fn sanitise(name: &str) -> String {
-    name.replace('/', "_").replace("..", "__").trim_matches('\'').trim_matches('"').to_owned()
 }
 
 /// The file of a run.

@@ -9,7 +9,8 @@
 //!   benchmark), `seed` (one for each point), `overview` (how far it is) and
 //!   `failure` (what goes wrong);
 //! - `serve`, `workload`, `sla`, `startup_sweep`: the sweeps; `search` and
-//!   `criterion` are parts of the third, `startup_time` measures one start.
+//!   `criterion` are parts of the third, `startup_time` measures starts and
+//!   `startup_result` tells and keeps them.
 //!
 //! Depends on `server`, `run`, `cli` (a benchmark inside this process is a
 //! command line), `report`, `sla` and `plugin`; only the binary depends on it.
@@ -30,6 +31,7 @@ mod seed;
 mod serve;
 mod session;
 mod sla;
+mod startup_result;
 mod startup_sweep;
 pub mod startup_time;
 mod statistics;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use super::error::SweepError;
 use super::failure::{Failure, Halt};
 use super::table::Row;
 use crate::report::{ReportError, python_json, write_atomically};
@@ -71,7 +72,10 @@ pub fn write_rows(path: &Path, rows: &[Row]) -> Result<(), Halt> {
 /// # Errors
 /// The file cannot be written.
 pub fn write_text(path: &Path, text: &str) -> Result<(), Halt> {
-    Ok(write_atomically(path, text.as_bytes())?)
+    write_atomically(path, text.as_bytes()).map_err(|error| match error {
+        ReportError::Io { action, path, source } => SweepError::Write { action, path, source }.into(),
+        other => other.into(),
+    })
 }
 
 /// The number under a key, if it is one; `"inf"` is infinity.

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -23,12 +24,16 @@ use super::seed::point_seed;
 use super::table::Row;
 use super::words;
 use crate::cli::Compat;
+use crate::clock;
 use crate::fault::Fault;
 use crate::report::python_json;
 use crate::report::python_repr::python_words;
+use crate::report::sanitise;
 use crate::run::Screen;
-use crate::server::{CacheReset, Http, Server, ServerOptions, SupervisedOptions, reset_caches};
+use crate::server::{CacheReset, Http, Server, ServerError, ServerOptions, SupervisedOptions, reset_caches};
 
+/// Longest wait for the end of a server after requests have failed.
+const CRASH_PATIENCE: Duration = Duration::from_millis(500);
 /// Longest time for a cache to be reset.
 const RESET_TIMEOUT: Duration = Duration::from_secs(120);
 
@@ -408,7 +413,11 @@ impl<'a> Session<'a> {
         let outcome = self
             .runner
             .run(words, &log, self.stop)
-            .and_then(|()| results::read_row(file).map_err(Halt::Failure));
+            .and_then(|()| results::read_row(file).map_err(Halt::Failure))
+            .and_then(|row| match self.crash_behind(&row, slot) {
+                Some(crash) => Err(crash.into()),
+                None => Ok(row),
+            });
         if let Err(Halt::Failure(_)) = &outcome
             && file.exists()
         {
@@ -422,6 +431,26 @@ impl<'a> Session<'a> {
             let _ = fs::remove_file(&marker);
         }
         outcome.map_err(|halt| blame_server(halt, slot))
+    }
+
+    /// How the server ended while a run went on, if it did. What such a run
+    /// measured is no measurement of the server, even if some requests were
+    /// answered; the reference client takes it for one.
+    fn crash_behind(&self, row: &Row, slot: &mut Slot) -> Option<ServerError> {
+        let SlotState::Running(server) = &mut slot.state else { return None };
+        if self.args.experiment.compat == Compat::V033 {
+            return None;
+        }
+        // The end of a process is known a little later than requests fail by it.
+        let failed = results::number(row, "failed").is_some_and(|failed| failed > 0.0);
+        let deadline_ns = clock::now_ns() + if failed { CRASH_PATIENCE.as_nanos() as u64 } else { 0 };
+        loop {
+            let crash = server.crash();
+            if crash.is_some() || clock::now_ns() >= deadline_ns {
+                return crash;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// Starts a server again that has ended.
@@ -463,7 +492,7 @@ impl<'a> Session<'a> {
     /// The note cannot be written.
     pub fn note_failed_server(&self, serve: &Combination, failure: &Failure) -> Result<(), Halt> {
         let name = serve.name();
-        let file = layout::sanitise(&format!("SERVE-{}-failure.json", default_name(&name, "default")));
+        let file = sanitise(&format!("SERVE-{}-failure.json", default_name(&name, "default")));
         let path = self.experiment.join(file);
         let mut object = failure_object(failure, serve);
         put_detail(&mut object, failure);
@@ -488,7 +517,9 @@ impl<'a> Session<'a> {
 fn blame_server(halt: Halt, slot: &mut Slot) -> Halt {
     match (halt, &mut slot.state) {
         (Halt::Failure(mut failure), SlotState::Running(server)) => {
-            if let Some(crash) = server.crash() {
+            if let Some(crash) = server.crash().map(|crash| crash.to_string())
+                && !failure.detail.contains(&crash)
+            {
                 failure.detail = format!("{crash}\n{}", failure.detail);
             }
             Halt::Failure(failure)

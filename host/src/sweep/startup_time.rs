@@ -1,19 +1,17 @@
 //! `vbench startup`: how long a server takes to start, seen from outside.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::anyhow;
 use clap::Args;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
+use super::startup_result::{Milestones, StartupResult};
 use super::words;
 use crate::clock;
 use crate::fault::{EXIT_INTERRUPTED, EXIT_OK, Fault};
-use crate::metrics::stats::Sorted;
-use crate::report::{self, python_json};
 use crate::run::Screen;
 use crate::server::{Server, ServerError, ServerOptions, SupervisedOptions};
 
@@ -23,8 +21,6 @@ const POLL: Duration = Duration::from_millis(10);
 const FIRST_TOKEN: Duration = Duration::from_secs(600);
 /// Variables that name caches of compiled code; a cold start has empty ones.
 const CACHES: [&str; 3] = ["VLLM_CACHE_ROOT", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR"];
-/// Percentiles of the reference client.
-const PERCENTILES: [u32; 6] = [10, 25, 50, 75, 90, 99];
 
 /// Flags of `vbench startup`. All others are the server's.
 #[derive(Debug, Clone, PartialEq, Args)]
@@ -58,18 +54,6 @@ pub struct StartupArgs {
     pub server_words: Vec<String>,
 }
 
-/// Seconds from the start of the process to each milestone.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Milestones {
-    port_open_s: f64,
-    healthy_s: f64,
-    models_s: f64,
-    /// None if the server gives no completions.
-    first_token_s: Option<f64>,
-    /// As the server's log has it.
-    compilation_s: Option<f64>,
-}
-
 /// Carries out `vbench startup` and gives its exit code.
 ///
 /// # Errors
@@ -80,12 +64,15 @@ pub fn measure(args: &StartupArgs, screen: &Screen, stop: &AtomicBool) -> Result
     command.extend(server_words(&args.server_words, &command));
     let phases =
         [("cold", args.num_iters_cold), ("warmup", args.num_iters_warmup), ("warm", args.num_iters_warm)];
-    let mut measured: BTreeMap<&str, Vec<Milestones>> = BTreeMap::new();
+    let mut result = StartupResult::new(args, &command);
     for (phase, count) in phases {
         for number in 1..=count {
             screen.line(format!("Start {number} of {count} ({phase}): {}", command.join(" ")));
             let one = match start_once(args, &command, phase == "cold", stop) {
-                Ok(one) => one,
+                Ok((one, model)) => {
+                    result.model = result.model.or(model);
+                    one
+                }
                 Err(ServerError::Interrupted) => return Ok(EXIT_INTERRUPTED),
                 Err(
                     error @ (ServerError::NoCommand
@@ -103,14 +90,12 @@ pub fn measure(args: &StartupArgs, screen: &Screen, stop: &AtomicBool) -> Result
                 one.models_s,
                 one.first_token_s.map_or("not to be had".to_owned(), |seconds| format!("{seconds:.2} s"))
             ));
-            measured.entry(phase).or_default().push(one);
+            result.add(phase, one);
         }
     }
-    let result = result(&measured);
-    screen.line(table(&measured));
+    screen.line(result.table());
     if let Some(path) = &args.output_json {
-        let text = python_json::to_pretty(&Value::Object(result), 4).map_err(Fault::user)?;
-        report::write_atomically(path, text.as_bytes()).map_err(Fault::user)?;
+        result.write(path)?;
     }
     Ok(EXIT_OK)
 }
@@ -130,12 +115,13 @@ fn server_words(words: &[String], command: &[String]) -> Vec<String> {
     words
 }
 
+/// Starts the server and ends it. Gives the model that it says it serves, too.
 fn start_once(
     args: &StartupArgs,
     command: &[String],
     cold: bool,
     stop: &AtomicBool,
-) -> Result<Milestones, ServerError> {
+) -> Result<(Milestones, Option<String>), ServerError> {
     let scratch =
         tempfile::tempdir().map_err(|source| ServerError::Log { path: std::env::temp_dir(), source })?;
     let env = if cold {
@@ -161,13 +147,14 @@ fn start_once(
     server.stop(stop)?;
     let text =
         std::fs::read(&log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
-    Ok(Milestones {
+    let milestones = Milestones {
         port_open_s: since(port_open_ns),
         healthy_s: since(ready.healthy_ns),
         models_s: since(ready.models_ns),
         first_token_s: first_token_ns.map(since),
         compilation_s: seconds_in(&text, &args.compilation_text),
-    })
+    };
+    Ok((milestones, ready.model))
 }
 
 /// Waits until something accepts connections.
@@ -216,86 +203,6 @@ fn seconds_in(text: &str, pattern: &str) -> Option<f64> {
     found
 }
 
-/// The file of the reference client, and what vbench adds.
-fn result(measured: &BTreeMap<&str, Vec<Milestones>>) -> Map<String, Value> {
-    let mut result = Map::new();
-    for (phase, name, times) in series(measured) {
-        result.insert(format!("avg_{phase}_{name}_time"), json!(mean(&times)));
-        result.insert(format!("{phase}_{name}_times"), json!(times));
-        let sorted = Sorted::new(times.clone());
-        let percentiles: Map<String, Value> =
-            PERCENTILES.iter().map(|p| (p.to_string(), json!(sorted.percentile(f64::from(*p))))).collect();
-        result.insert(format!("{phase}_{name}_percentiles"), Value::Object(percentiles));
-    }
-    let milestones: Map<String, Value> = measured
-        .iter()
-        .map(|(phase, all)| {
-            let all = all.iter().map(|one| {
-                json!({
-                    "port_open_s": one.port_open_s,
-                    "healthy_s": one.healthy_s,
-                    "models_s": one.models_s,
-                    "first_token_s": one.first_token_s,
-                    "compilation_s": one.compilation_s,
-                })
-            });
-            ((*phase).to_owned(), all.collect())
-        })
-        .collect();
-    result
-        .insert("vbench".to_owned(), json!({"version": env!("CARGO_PKG_VERSION"), "milestones": milestones}));
-    result
-}
-
-/// Phase, metric and times, in the reference client's order. Compilation is
-/// there only if the server's log tells its time.
-fn series(measured: &BTreeMap<&str, Vec<Milestones>>) -> Vec<(&'static str, &'static str, Vec<f64>)> {
-    let mut series = Vec::new();
-    for phase in ["cold", "warm"] {
-        let Some(all) = measured.get(phase) else { continue };
-        series.push((phase, "startup", all.iter().map(|one| one.healthy_s).collect()));
-        let compilation: Option<Vec<f64>> = all.iter().map(|one| one.compilation_s).collect();
-        series.extend(compilation.map(|times| (phase, "compilation", times)));
-    }
-    series
-}
-
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len().max(1) as f64
-}
-
-fn table(measured: &BTreeMap<&str, Vec<Milestones>>) -> String {
-    let rule = "=".repeat(60);
-    let mut lines =
-        vec![String::new(), rule.clone(), "STARTUP TIME BENCHMARK RESULTS".to_owned(), rule.clone()];
-    let series = series(measured);
-    for phase in ["cold", "warm"] {
-        let of_phase: Vec<_> = series.iter().filter(|(of, ..)| *of == phase).collect();
-        if of_phase.is_empty() {
-            continue;
-        }
-        lines.extend([String::new(), format!("{} STARTUP:", phase.to_uppercase())]);
-        for (_, name, times) in &of_phase {
-            lines.push(format!("Avg {name} time: {:.2} seconds", mean(times)));
-        }
-        for (_, name, times) in &of_phase {
-            let capital = name[..1].to_uppercase() + &name[1..];
-            lines.push(format!("{capital} time percentiles:"));
-            let sorted = Sorted::new(times.clone());
-            lines.extend(
-                PERCENTILES
-                    .iter()
-                    .map(|p| format!("  {p}%: {:.2} seconds", sorted.percentile(f64::from(*p)))),
-            );
-        }
-        if of_phase.len() == 1 {
-            lines.push("Compilation time: the server's log does not tell it (--compilation-text)".to_owned());
-        }
-    }
-    lines.push(rule);
-    lines.join("\n")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -315,28 +222,5 @@ mod tests {
         assert_eq!(of("--seed 1 --model m", "vllm serve"), "m --seed 1");
         assert_eq!(of("--seed 1 --model m", "vbench mock"), "--seed 1 --model m");
         assert_eq!(of("--model", "vllm serve"), "--model");
-    }
-
-    #[test]
-    fn the_result_has_the_reference_clients_keys() {
-        let one = |healthy_s: f64, compilation_s| Milestones {
-            port_open_s: 0.1,
-            healthy_s,
-            models_s: healthy_s,
-            first_token_s: None,
-            compilation_s,
-        };
-        let measured = BTreeMap::from([
-            ("cold", vec![one(2.0, Some(1.0)), one(4.0, Some(1.5))]),
-            ("warm", vec![one(1.0, None)]),
-        ]);
-        let result = result(&measured);
-        assert_eq!(result["avg_cold_startup_time"], 3.0);
-        assert_eq!(result["cold_startup_percentiles"]["50"], 3.0);
-        assert_eq!(result["avg_cold_compilation_time"], 1.25);
-        assert_eq!(result["warm_startup_times"], json!([1.0]));
-        assert!(!result.contains_key("avg_warm_compilation_time"));
-        let table = table(&measured);
-        assert!(table.contains("COLD STARTUP:\nAvg startup time: 3.00 seconds") && table.contains("  99%:"));
     }
 }

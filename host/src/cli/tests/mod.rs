@@ -649,3 +649,51 @@ fn flags_of_the_reference_client_and_who_owns_them() {
         .collect();
     insta::assert_snapshot!(list);
 }
+
+#[test]
+fn sweeps_are_read_as_serve_is() {
+    let plot = |words: &[&str]| match invoke(&[&["sweep", "plot"], words].concat(), &[]) {
+        Ok(Invocation::Plot(plan)) => Ok(*plan),
+        Ok(other) => panic!("{other:?}"),
+        Err(error) => Err(error.to_string()),
+    };
+    let plan =
+        plot(&["--fig_by", "a,b", "--var_x=x", "exp", "--no-err", "--fig-dpi", "9", "--fig_dpi=96"]).unwrap();
+    assert_eq!(plan.experiment_dir.to_str(), Some("exp"));
+    assert_eq!((plan.fig_by, plan.selection.var_x.as_str()), (vec!["a".into(), "b".into()], "x"));
+    assert!(!plan.selection.error_bars);
+    assert_eq!(plan.output.dpi, 96.0);
+    let ambiguous = plot(&["exp", "--fig-d", "1"]).unwrap_err();
+    assert!(ambiguous.contains("--fig-dir") && ambiguous.contains("--fig-dpi"), "{ambiguous}");
+    for (words, reason) in
+        [(&[][..], "EXPERIMENT_DIR"), (&["exp", "--no-such"], "--no-such"), (&["a", "b"], "b")]
+    {
+        let error = plot(words).unwrap_err();
+        assert!(error.contains(reason), "{error}");
+    }
+    for name in ["plot-pareto", "plot_pareto"] {
+        let read = invoke(&["sweep", name, "exp", "--user_count", "users"], &[]).unwrap();
+        assert!(matches!(read, Invocation::PlotPareto(plan) if plan.keys.user_count == "users"));
+    }
+    assert!(printed(&["sweep", "plot", "--help"], &[]).contains("vbench sweep plot"));
+    assert!(printed(&["sweep", "plot", "--help=fig"], &[]).contains("--fig-name"));
+    let list = printed(&["sweep", "--help"], &[]);
+    for name in ["serve-workload", "serve-sla", "startup", "plot-pareto"] {
+        assert!(list.contains(name), "{list}");
+    }
+}
+
+#[test]
+fn completion_scripts_know_the_flags_of_sweeps() {
+    let script = printed(&["completions", "bash"], &usual());
+    for flag in [
+        "--link-vars",
+        "--workload-iters",
+        "--sla-params",
+        "--strict-params",
+        "--curve-by",
+        "--user-count-var",
+    ] {
+        assert!(script.contains(flag), "{flag}");
+    }
+}
