@@ -293,17 +293,18 @@ fn a_signature_by_a_named_key_lets_a_plugin_in() {
 #[test]
 fn signatures_without_a_key_are_recognised_and_refused() {
     let Some(registry) = Registry::start("signatures_without_a_key", Access::Tls) else { return };
-    let home = Home::new();
     let (wasm, sha256) = custom();
-    let key = home.write("work/acme.pub", Signer::new().public_pem()).display().to_string();
     let policy =
         "version = 1\n[grants]\nread = [\"data\"]\n[[publisher]]\nname = \"acme\"\nkey-file = \"acme.pub\"\n";
-    let strict = home.write("work/policy.toml", policy).display().to_string();
-    let by_content = format!("{policy}[[plugin]]\nsha256 = \"{sha256}\"\n");
-    let by_content = home.write("work/content.toml", by_content).display().to_string();
     let sign: [(&str, fn(&Registry, &Pushed)); 2] =
         [("acme/tagged", Registry::sign_keyless), ("acme/bundled", Registry::sign_with_bundle)];
     for (repository, sign) in sign {
+        // A home of its own, since what was fetched from one repository answers for the same in another.
+        let home = Home::new();
+        let key = home.write("work/acme.pub", Signer::new().public_pem()).display().to_string();
+        let strict = home.write("work/policy.toml", policy).display().to_string();
+        let by_content = format!("{policy}[[plugin]]\nsha256 = \"{sha256}\"\n");
+        let by_content = home.write("work/content.toml", by_content).display().to_string();
         let pushed = registry.push(repository, "1", &wasm);
         sign(&registry, &pushed);
         home.run(&["plugin", "add", &pushed.pinned]).code(0);
@@ -311,7 +312,7 @@ fn signatures_without_a_key_are_recognised_and_refused() {
             .code(5)
             .says("1 keyless, by a certificate of an identity provider")
             .says("cosign sign --key cosign.key")
-            .says(&pushed.digest.prefixed());
+            .says(&format!("{repository}@{}", pushed.digest.prefixed()));
         home.run(&["plugin", "verify"]).code(0).says("signatures that vbench does not check: 1 keyless");
         home.run(&["plugin", "inspect", "custom"])
             .code(0)
