@@ -223,7 +223,9 @@ fn deserialize(engine: &Engine, code: &File) -> Result<Component, String> {
     // there already acts as the user and gains nothing by it. The name holds
     // the hash of version, settings and target, and the engine compares those
     // again.
-    unsafe { Component::deserialize_file(engine, path) }.map_err(|error| format!("{error:#}"))
+    unsafe { Component::deserialize_file(engine, path) }
+        // Without the path above, which says nothing to anybody.
+        .map_err(|error| error.root_cause().to_string())
 }
 
 #[cfg(test)]
