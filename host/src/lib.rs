@@ -17,8 +17,8 @@ pub mod data;
 pub mod digest;
 pub mod extract;
 pub mod fault;
-#[cfg(test)]
-mod fuzz;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 pub mod lock;
 pub mod media;
 pub mod metrics;

@@ -296,9 +296,10 @@ fn signatures_without_a_key_are_recognised_and_refused() {
     let (wasm, sha256) = custom();
     let policy =
         "version = 1\n[grants]\nread = [\"data\"]\n[[publisher]]\nname = \"acme\"\nkey-file = \"acme.pub\"\n";
-    let sign: [(&str, fn(&Registry, &Pushed)); 2] =
+    type Sign = fn(&Registry, &Pushed);
+    let ways: [(&str, Sign); 2] =
         [("acme/tagged", Registry::sign_keyless), ("acme/bundled", Registry::sign_with_bundle)];
-    for (repository, sign) in sign {
+    for (repository, sign) in ways {
         // A home of its own, since what was fetched from one repository answers for the same in another.
         let home = Home::new();
         let key = home.write("work/acme.pub", Signer::new().public_pem()).display().to_string();

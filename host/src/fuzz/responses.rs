@@ -1,16 +1,13 @@
 //! Targets: HTTP/1.1, framing, extraction plans.
 
-use super::run;
+use std::sync::LazyLock;
+
 use crate::extract::plan::{EventKind, Gathered, ReadyPlan};
 use crate::plugin::contract::{
     Condition, ErrorRule, FailureText, Plan, TerminalRule, Test, TokenKind, TokenRule, UsageRule,
 };
 use crate::wire::http1::{Progress, ResponseReader};
 use crate::wire::{Capture, Framer, Framing};
-
-fn examples(texts: &[&str]) -> Vec<Vec<u8>> {
-    texts.iter().map(|text| text.as_bytes().to_vec()).collect()
-}
 
 /// Pieces of the input by its own bytes, so that an input always splits the same.
 fn pieces(input: &[u8]) -> Vec<&[u8]> {
@@ -45,18 +42,12 @@ fn read(pieces: &[&[u8]]) -> (Result<bool, String>, Vec<u8>, usize) {
     }
 }
 
-#[test]
-fn http1() {
-    let corpus = examples(&[
-        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n3;x=y\r\nabc\r\n0\r\nTrailer: 1\r\n\r\n",
-        "HTTP/1.0 503 No\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n",
-        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 Nothing\r\nConnection: close\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n",
-    ]);
-    run("http1", &corpus, 4_000, |input| {
-        assert_eq!(read(&[input]), read(&pieces(input)), "however it comes it is the same response");
-    });
+/// A response over HTTP/1.1: however it comes in pieces it is the same response.
+///
+/// # Panics
+/// When it is not.
+pub fn http1(input: &[u8]) {
+    assert_eq!(read(&[input]), read(&pieces(input)), "however it comes it is the same response");
 }
 
 /// Payloads and names of the events, each piece of the input being a read.
@@ -75,23 +66,20 @@ fn events(framing: Framing, pieces: &[&[u8]]) -> Vec<(Vec<u8>, Option<String>)> 
     events
 }
 
-#[test]
-fn framing() {
-    let corpus = examples(&[
-        "data: {\"a\":1}\n\ndata: [DONE]\n\n",
-        "event: message\r\nid: 7\r\ndata: one\r\ndata: two\r\n\r\n: comment\r\n\r\n",
-        "\u{feff}data\ndata:\n\nretry: 5\rdata: x\r\r",
-        "{\"a\":1}\n{\"a\":2}\r\n\n{\"a\":3}",
-    ]);
-    run("framing", &corpus, 4_000, |input| {
-        for framing in [Framing::Sse, Framing::Ndjson, Framing::WholeBody] {
-            let whole = events(framing, &[input]);
-            assert_eq!(whole, events(framing, &pieces(input)), "however it comes they are the same events");
-            let payload_bytes: usize = whole.iter().map(|(payload, _)| payload.len()).sum();
-            assert!(payload_bytes <= input.len(), "nothing is made up");
-        }
-    });
+/// A body, cut into events: however it comes in pieces they are the same events.
+///
+/// # Panics
+/// When they are not.
+pub fn framing(input: &[u8]) {
+    for framing in [Framing::Sse, Framing::Ndjson, Framing::WholeBody] {
+        let whole = events(framing, &[input]);
+        assert_eq!(whole, events(framing, &pieces(input)), "however it comes they are the same events");
+        let payload_bytes: usize = whole.iter().map(|(payload, _)| payload.len()).sum();
+        assert!(payload_bytes <= input.len(), "nothing is made up");
+    }
 }
+
+static PLAN: LazyLock<ReadyPlan> = LazyLock::new(|| ReadyPlan::new(&plan()));
 
 fn plan() -> Plan {
     let when = |pointer: &str, test| vec![Condition { pointer: pointer.into(), test }];
@@ -133,34 +121,72 @@ fn plan() -> Plan {
     }
 }
 
-#[test]
-fn extraction_plan() {
-    let corpus = examples(&[
-        r#"{"choices":[{"delta":{"content":"hé\u00e9\n"},"finish_reason":null}],"usage":{"completion_tokens":3}}"#,
-        r#"{"a/b":[1,{"x":null}],"timing":{"queue":1.5,"ttft":-0.0}}"#,
-        r#"{"error":{"message":"no"},"error":null}"#,
-        r#"{"usage":{"completion_tokens":1e2,"prompt_tokens":18446744073709551616,"details":[true]}}"#,
-        r#"[{"choices":0},"\ud83d\ude00","\ud83d"]"#,
-        "[DONE]",
-        "{\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n{\"choices\":[{\"delta\":{\"content\":\"bc\"}}]}\n{\"choices\":[{\"delta\":{\"content\":\"\"}}]}",
-    ]);
-    let plan = ReadyPlan::new(&plan());
-    run("extraction-plan", &corpus, 6_000, |input| {
-        // Events of one response, which are read by what earlier ones were like, and each on its own.
-        let (mut together, mut alone) = (Gathered::default(), Gathered::default());
-        let mut likeness = Default::default();
-        for event in input.split(|&byte| byte == b'\n') {
-            let kind = plan.read(event, &mut together, &mut likeness);
-            assert_eq!(kind, plan.read(event, &mut alone, &mut Default::default()), "an event is what it is");
-            if matches!(kind, EventKind::Malformed(_)) {
-                let value: Result<serde_json::Value, _> = serde_json::from_slice(event);
-                assert!(value.is_err(), "JSON can be read");
-            }
+/// Events of a response, one a line: read by what earlier ones were like, they say what each says on its own.
+///
+/// # Panics
+/// When they do not.
+pub fn extraction_plan(input: &[u8]) {
+    // Events of one response, which are read by what earlier ones were like, and each on its own.
+    let (mut together, mut alone) = (Gathered::default(), Gathered::default());
+    let mut likeness = Default::default();
+    for event in input.split(|&byte| byte == b'\n') {
+        let kind = PLAN.read(event, &mut together, &mut likeness);
+        assert_eq!(kind, PLAN.read(event, &mut alone, &mut Default::default()), "an event is what it is");
+        if matches!(kind, EventKind::Malformed(_)) {
+            let value: Result<serde_json::Value, _> = serde_json::from_slice(event);
+            assert!(value.is_err(), "JSON can be read");
         }
-        assert_eq!(format!("{together:?}"), format!("{alone:?}"));
-        assert!(together.text.len() <= 4 * input.len(), "no text is made up");
-        for ms in [together.server_queue_ms, together.server_ttft_ms].into_iter().flatten() {
-            assert!(ms.is_finite());
-        }
-    });
+    }
+    assert_eq!(format!("{together:?}"), format!("{alone:?}"));
+    assert!(together.text.len() <= 4 * input.len(), "no text is made up");
+    for ms in [together.server_queue_ms, together.server_ttft_ms].into_iter().flatten() {
+        assert!(ms.is_finite());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fuzz::drive::run;
+
+    fn examples(texts: &[&str]) -> Vec<Vec<u8>> {
+        texts.iter().map(|text| text.as_bytes().to_vec()).collect()
+    }
+
+    #[test]
+    fn responses() {
+        let corpus = examples(&[
+            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n3;x=y\r\nabc\r\n0\r\nTrailer: 1\r\n\r\n",
+            "HTTP/1.0 503 No\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n",
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 Nothing\r\nConnection: close\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n",
+        ]);
+        run("http1", &corpus, 4_000, http1);
+    }
+
+    #[test]
+    fn bodies() {
+        let corpus = examples(&[
+            "data: {\"a\":1}\n\ndata: [DONE]\n\n",
+            "event: message\r\nid: 7\r\ndata: one\r\ndata: two\r\n\r\n: comment\r\n\r\n",
+            "\u{feff}data\ndata:\n\nretry: 5\rdata: x\r\r",
+            "{\"a\":1}\n{\"a\":2}\r\n\n{\"a\":3}",
+        ]);
+        run("framing", &corpus, 4_000, framing);
+    }
+
+    #[test]
+    fn events_by_a_plan() {
+        let corpus = examples(&[
+            r#"{"choices":[{"delta":{"content":"hé\u00e9\n"},"finish_reason":null}],"usage":{"completion_tokens":3}}"#,
+            r#"{"a/b":[1,{"x":null}],"timing":{"queue":1.5,"ttft":-0.0}}"#,
+            r#"{"error":{"message":"no"},"error":null}"#,
+            r#"{"usage":{"completion_tokens":1e2,"prompt_tokens":18446744073709551616,"details":[true]}}"#,
+            r#"[{"choices":0},"\ud83d\ude00","\ud83d"]"#,
+            "[DONE]",
+            "{\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n{\"choices\":[{\"delta\":{\"content\":\"bc\"}}]}\n{\"choices\":[{\"delta\":{\"content\":\"\"}}]}",
+        ]);
+        run("extraction-plan", &corpus, 6_000, extraction_plan);
+    }
 }

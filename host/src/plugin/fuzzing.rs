@@ -5,6 +5,7 @@ use super::contract::Header;
 use super::text;
 
 /// A component that can be described: the body of its `describe`, and the schema of its one option.
+#[cfg(test)]
 pub(crate) fn describable(describe: &'static str, schema: &'static str) -> Vec<u8> {
     super::tests::describable(describe, schema)
 }

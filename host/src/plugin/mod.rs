@@ -35,7 +35,7 @@ pub mod services;
 mod text;
 mod v0_1;
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 #[cfg(test)]
 mod tests;

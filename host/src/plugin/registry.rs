@@ -23,9 +23,6 @@ use super::opened::{BackendClient, Criterion, DatasetSource, Identity, Prepared,
 use super::services::{LogLevel, LogSink, Services};
 use super::{text, v0_1};
 
-/// Compiling a file larger than this takes seconds, so it is announced.
-const LARGE_BYTES: usize = 4 << 20;
-
 /// How plugins are loaded and limited.
 #[derive(Clone)]
 pub struct LoadOptions {
@@ -455,11 +452,6 @@ impl Plugins {
                 let _watched =
                     self.options.watch.as_ref().map(|watch| watch.compiling(shown, wasm.len() as u64));
                 component::validate(shown, wasm)?;
-                if wasm.len() > LARGE_BYTES {
-                    let size_mib = wasm.len() >> 20;
-                    let message = format!("compiling {shown} ({size_mib} MiB), which may take a while");
-                    self.options.log.log(shown, LogLevel::Info, &message);
-                }
                 let component = Component::from_binary(engine, wasm).map_err(|error| LoadError::Corrupt {
                     source_name: shown.to_owned(),
                     reason: text::one_line(&format!("{error:#}"), 1024),

@@ -82,17 +82,14 @@ pub fn render_chat(
     Ok(texts)
 }
 
+#[allow(clippy::ptr_arg, reason = "it is called for the items of a list of strings")]
 fn text_bytes(text: &String) -> usize {
     text.len() + ITEM_BYTES
 }
 
 /// The items in their order, as many at a time as one call may have, at least
 /// one. No items make one call, which says whether there is a tokenizer.
-fn calls<'a, T>(
-    items: &'a [T],
-    bytes: impl Fn(&T) -> usize,
-    max_bytes: usize,
-) -> impl Iterator<Item = &'a [T]> {
+fn calls<T>(items: &[T], bytes: impl Fn(&T) -> usize, max_bytes: usize) -> impl Iterator<Item = &[T]> {
     let mut rest = Some(items);
     std::iter::from_fn(move || {
         let items = rest?;
