@@ -216,20 +216,7 @@ impl Finish<'_> {
         summary: &Summary,
         fault: &mut Option<Fault>,
     ) -> Vec<(String, Verdict)> {
-        let numbers = json!({
-            "duration": summary.duration_s,
-            "completed": summary.completed,
-            "failed": summary.failed,
-            "total_input_tokens": summary.total_input_tokens,
-            "total_output_tokens": summary.total_output_tokens,
-            "request_throughput": summary.request_throughput,
-            "request_goodput": summary.request_goodput,
-            "output_throughput": summary.output_throughput,
-            "total_token_throughput": summary.total_token_throughput,
-        });
-        let numbers = numbers.as_object().into_iter().flatten();
-        let numbers = numbers.filter_map(|(key, value)| Some((key.clone(), value.as_f64()?)));
-        let view: Arc<dyn RunView> = Arc::new(MeasuredRun::new(run, series).with_numbers(numbers));
+        let view: Arc<dyn RunView> = Arc::new(MeasuredRun::new(run, series).with_summary(summary));
         let mut verdicts = Vec::new();
         for (criterion, named) in &mut self.criteria {
             if *named {

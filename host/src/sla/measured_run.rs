@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::clock;
 use crate::metrics::stats::{Sorted, mean, population_std};
-use crate::metrics::{LatencyMetric, Series};
+use crate::metrics::{LatencyMetric, Series, Summary};
 use crate::plugin::services::RunView;
 use crate::record::RunRecord;
 
@@ -16,7 +16,7 @@ pub struct MeasuredRun {
     /// Values behind each latency metric, in seconds, for any statistic.
     latencies_s: Vec<(&'static str, Vec<f64>)>,
     /// Plain numbers of the result file.
-    numbers: HashMap<String, f64>,
+    numbers: HashMap<&'static str, f64>,
 }
 
 impl MeasuredRun {
@@ -33,7 +33,7 @@ impl MeasuredRun {
         let columns = HashMap::from([
             ("success", run.requests.iter().map(|r| f64::from(u8::from(r.succeeded()))).collect()),
             ("ttft_s", per_request(&|i| series.ttft_s[i])),
-            ("tpot_s", spread(run, &tpot_s)),
+            ("tpot_s", per_request(&|i| tpot_s[i])),
             ("e2el_s", per_request(&|i| series.latency_s[i])),
             ("ttft_scheduled_s", per_request(&|i| series.ttft_s[i] + before_start_s(i))),
             ("e2el_scheduled_s", per_request(&|i| series.latency_s[i] + before_start_s(i))),
@@ -44,20 +44,25 @@ impl MeasuredRun {
         Self { requests: run.requests.len() as u32, columns, latencies_s, numbers: HashMap::new() }
     }
 
-    /// Adds plain numbers of the result file by their keys.
-    pub fn with_numbers(mut self, numbers: impl IntoIterator<Item = (String, f64)>) -> Self {
-        self.numbers.extend(numbers);
+    /// Adds the plain numbers of the result file, by its keys.
+    pub fn with_summary(mut self, summary: &Summary) -> Self {
+        let numbers = [
+            ("duration", Some(summary.duration_s)),
+            ("completed", Some(summary.completed as f64)),
+            ("failed", Some(summary.failed as f64)),
+            ("total_input_tokens", Some(summary.total_input_tokens as f64)),
+            ("total_output_tokens", Some(summary.total_output_tokens as f64)),
+            ("request_throughput", Some(summary.request_throughput)),
+            ("request_goodput", summary.request_goodput),
+            ("output_throughput", Some(summary.output_throughput)),
+            ("total_token_throughput", Some(summary.total_token_throughput)),
+        ];
+        // The file has null for what is no number.
+        let finite =
+            numbers.into_iter().filter_map(|(key, value)| Some((key, value.filter(|v| v.is_finite())?)));
+        self.numbers.extend(finite);
         self
     }
-}
-
-/// Puts values of the successes back in their requests' places.
-fn spread(run: &RunRecord, of_successes: &[f64]) -> Vec<f64> {
-    let mut values = of_successes.iter();
-    run.requests
-        .iter()
-        .map(|r| if r.succeeded() { values.next().copied().unwrap_or(f64::NAN) } else { f64::NAN })
-        .collect()
 }
 
 impl RunView for MeasuredRun {
@@ -98,6 +103,7 @@ impl RunView for MeasuredRun {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::MetricOptions;
     use crate::record::{Failure, FailureClass, RequestRecord, Stamps, Task, TokenEvent, TokenKind};
 
     fn request(index: u32, started_ns: u64, tokens_ns: &[u64]) -> RequestRecord {
@@ -126,18 +132,31 @@ mod tests {
                 request(0, 1_000_000_000, &[1_100_000_000, 1_200_000_000, 1_300_000_000]),
                 failed,
                 request(2, 1_500_000_000, &[1_800_000_000]),
+                request(3, 1_500_000_000, &[1_600_000_000, 1_900_000_000]),
             ],
         };
-        let view = MeasuredRun::new(&run, &Series::from_run(&run)).with_numbers([("completed".into(), 2.0)]);
-        assert_eq!(view.requests(), 3);
-        assert_eq!(view.metric("completed"), Some(2.0));
-        assert!((view.metric("mean_ttft_ms").unwrap() - 200.0).abs() < 1e-9);
+        let series = Series::from_run(&run);
+        let options = MetricOptions {
+            selected: Vec::new(),
+            percentiles: Vec::new(),
+            capped: false,
+            finite_rate: false,
+            has_tokenizer: true,
+            goodput: None,
+        };
+        let view = MeasuredRun::new(&run, &series).with_summary(&Summary::compute(&series, &options));
+        assert_eq!(view.requests(), 4);
+        assert_eq!((view.metric("completed"), view.metric("failed")), (Some(3.0), Some(1.0)));
+        assert_eq!((view.metric("duration"), view.metric("output_throughput")), (Some(2.0), Some(3.0)));
+        assert_eq!(view.metric("request_goodput"), None);
+        assert!((view.metric("mean_ttft_ms").unwrap() - 500.0 / 3.0).abs() < 1e-9);
         assert!((view.metric("p50_ttft_ms").unwrap() - view.metric("median_ttft_ms").unwrap()).abs() < 1e-9);
         assert_eq!(view.metric("p101_ttft_ms"), None);
         assert_eq!(view.metric("mean_nothing_ms"), None);
-        assert_eq!(view.column("success").unwrap(), [1.0, 0.0, 1.0]);
+        assert_eq!(view.column("success").unwrap(), [1.0, 0.0, 1.0, 1.0]);
         let tpot = view.column("tpot_s").unwrap();
         assert!((tpot[0] - 0.1).abs() < 1e-9 && tpot[1].is_nan() && tpot[2] == 0.0);
+        assert!((tpot[3] - 0.3).abs() < 1e-9, "what comes after a failure stays in its place");
         let scheduled = view.column("ttft_scheduled_s").unwrap();
         assert!((scheduled[2] - 0.8).abs() < 1e-9);
         assert_eq!(view.column("colour"), None);
