@@ -1,5 +1,6 @@
 //! `vbench plugin bench`: what loading a plugin and calling it costs.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use anyhow::anyhow;
@@ -42,7 +43,16 @@ struct Measured {
 struct MeasuredOffer {
     name: String,
     role: &'static str,
-    costs: Result<(Costs, u64, u64), String>,
+    calls: Result<MeasuredCalls, String>,
+}
+
+/// The calls of a trial.
+struct MeasuredCalls {
+    costs: Costs,
+    /// Samples that were drawn, or written.
+    samples: u64,
+    /// Bytes that went across, by call.
+    bytes: BTreeMap<&'static str, u64>,
 }
 
 /// Measures, and gives a table.
@@ -164,55 +174,67 @@ fn measure(
         let plugins = fresh()?;
         let flags = flags.of(&offer.name);
         let trial = Bench::new(&plugins, &flags, count, screen).and_then(|bench| bench.run(offer));
-        let costs = trial.map_err(|fault| fault.to_string()).map(|trial| {
+        let calls = trial.map_err(|fault| fault.to_string()).map(|trial| {
             let costs = plugins.costs().into_iter().find(|(plugin, _)| *plugin == name);
-            let items = trial.samples.len().max(1) as u64;
-            (costs.map(|(_, costs)| costs).unwrap_or_default(), items, trial.bytes.values().sum::<u64>())
+            MeasuredCalls {
+                costs: costs.map(|(_, costs)| costs).unwrap_or_default(),
+                samples: trial.samples.len().max(1) as u64,
+                bytes: trial.bytes,
+            }
         });
-        measured.push(MeasuredOffer { name: offer.name.clone(), role: offer.role.name(), costs });
+        measured.push(MeasuredOffer { name: offer.name.clone(), role: offer.role.name(), calls });
     }
     let Loads { size_bytes, cold_ms, warm_ms } = loads;
     Ok(Measured { name, size_bytes, cold_ms, warm_ms, offers: measured })
 }
 
-/// Rows of the table of calls: offer, call, calls, mean and longest, CPU, memory.
-fn rows(measured: &Measured) -> Vec<[String; 7]> {
+const HEADS: [&str; 8] =
+    ["offer", "call", "calls", "mean µs", "longest µs", "µs a sample", "bytes", "memory MiB"];
+
+/// What calls are named after, in the order of a run.
+const STAGES: [&str; 10] =
+    ["instantiate", "open", "endpoint", "next", "build", "parse", "finish", "good", "evaluate", "objective"];
+
+/// Calls that are given many samples at once, or give them.
+const BATCHED: [&str; 2] = ["dataset.next", "backend.build"];
+
+/// Rows of the table of calls. What is an offer's as a whole, its name and its
+/// memory, stands in its first row.
+fn rows(measured: &Measured) -> Vec<[String; HEADS.len()]> {
     let mut rows = Vec::new();
     for offer in &measured.offers {
-        let shown = format!("{} {}", offer.role, offer.name);
-        match &offer.costs {
+        let mut name = format!("{} {}", offer.role, offer.name);
+        let MeasuredCalls { costs, samples, bytes } = match &offer.calls {
+            Ok(calls) => calls,
             Err(reason) => {
-                let reason = reason.lines().next().unwrap_or_default().to_owned();
-                rows.push([
-                    shown,
-                    format!("not measured: {reason}"),
-                    String::new(),
-                    String::new(),
-                    String::new(),
-                    String::new(),
-                    String::new(),
-                ]);
+                let reason = reason.lines().next().unwrap_or_default();
+                let mut row = HEADS.map(|_| String::new());
+                row[0] = name;
+                row[1] = format!("not measured: {reason}");
+                rows.push(row);
+                continue;
             }
-            Ok((costs, _, bytes)) => {
-                for (call, cost) in &costs.calls {
-                    let calls = cost.calls.max(1) as f64;
-                    rows.push([
-                        shown.clone(),
-                        (*call).to_owned(),
-                        cost.calls.to_string(),
-                        format!("{:.1}", cost.wall_ns as f64 / calls / 1000.0),
-                        format!("{:.1}", cost.max_wall_ns as f64 / 1000.0),
-                        bytes.to_string(),
-                        format!("{:.1}", mebibytes(costs.peak_memory_bytes)),
-                    ]);
-                }
-            }
+        };
+        let mut memory_mib = format!("{:.1}", mebibytes(costs.peak_memory_bytes));
+        let mut calls: Vec<_> = costs.calls.iter().collect();
+        calls.sort_by_key(|(call, _)| STAGES.iter().position(|stage| call.ends_with(stage)));
+        for (call, cost) in calls {
+            let us = |ns: u64, count: u64| format!("{:.1}", ns as f64 / count.max(1) as f64 / 1000.0);
+            let is_batched = BATCHED.contains(call);
+            rows.push([
+                std::mem::take(&mut name),
+                (*call).to_owned(),
+                cost.calls.to_string(),
+                us(cost.wall_ns, cost.calls),
+                us(cost.max_wall_ns, 1),
+                if is_batched { us(cost.wall_ns, *samples) } else { String::new() },
+                bytes.get(call).map(u64::to_string).unwrap_or_default(),
+                std::mem::take(&mut memory_mib),
+            ]);
         }
     }
     rows
 }
-
-const HEADS: [&str; 7] = ["offer", "call", "calls", "mean µs", "longest µs", "payload bytes", "memory MiB"];
 
 fn to_text(all: &[Measured]) -> String {
     let mut text = String::new();
@@ -249,7 +271,8 @@ fn to_markdown(all: &[Measured]) -> String {
             measured.name, measured.size_bytes, measured.cold_ms, measured.warm_ms
         );
     }
-    let _ = write!(text, "\n| {} |\n|---|---|---:|---:|---:|---:|---:|\n", HEADS.join(" | "));
+    let numbers = "---:|".repeat(HEADS.len() - 2);
+    let _ = write!(text, "\n| {} |\n|---|---|{numbers}\n", HEADS.join(" | "));
     for row in all.iter().flat_map(rows) {
         let _ = writeln!(text, "| {} |", row.map(|cell| cell.replace('|', "\\|")).join(" | "));
     }
@@ -274,22 +297,31 @@ mod tests {
     #[test]
     fn a_table_says_what_was_measured_and_what_was_not() {
         let mut costs = Costs { peak_memory_bytes: 3 << 20, ..Costs::default() };
-        costs
-            .calls
-            .insert("dataset.next", CallCost { calls: 2, wall_ns: 5_000, max_wall_ns: 4_000, cpu_ns: 5_000 });
+        for call in ["dataset.finish", "dataset.next", "dataset.open", "instantiate"] {
+            let cost = CallCost { calls: 2, wall_ns: 5_000, max_wall_ns: 4_000, cpu_ns: 5_000 };
+            costs.calls.insert(call, cost);
+        }
+        let bytes = BTreeMap::from([("dataset.next", 99), ("backend.build", 1)]);
+        let calls = MeasuredCalls { costs, samples: 10, bytes };
         let all = [Measured {
             name: "acme".to_owned(),
             size_bytes: 10,
             cold_ms: 123.4,
             warm_ms: 1.234,
             offers: vec![
-                MeasuredOffer { name: "a".to_owned(), role: "dataset", costs: Ok((costs, 2, 99)) },
-                MeasuredOffer { name: "b".to_owned(), role: "sla", costs: Err("no | way\nmore".to_owned()) },
+                MeasuredOffer { name: "a".to_owned(), role: "dataset", calls: Ok(calls) },
+                MeasuredOffer { name: "b".to_owned(), role: "sla", calls: Err("no | way\nmore".to_owned()) },
             ],
         }];
         let markdown = to_markdown(&all);
         assert!(markdown.contains("| acme | 10 | 123 | 1.23 |"), "{markdown}");
-        assert!(markdown.contains("| dataset a | dataset.next | 2 | 2.5 | 4.0 | 99 | 3.0 |"), "{markdown}");
+        let calls = [
+            "| dataset a | instantiate | 2 | 2.5 | 4.0 |  |  | 3.0 |",
+            "|  | dataset.open | 2 | 2.5 | 4.0 |  |  |  |",
+            "|  | dataset.next | 2 | 2.5 | 4.0 | 0.5 | 99 |  |",
+            "|  | dataset.finish | 2 | 2.5 | 4.0 |  |  |  |",
+        ];
+        assert!(markdown.contains(&calls.join("\n")), "{markdown}");
         assert!(markdown.contains("| sla b | not measured: no \\| way |"), "{markdown}");
         assert!(to_text(&all).contains("cold load 123.4 ms"));
     }

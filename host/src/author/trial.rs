@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 
+use super::made_up_run::made_up_run;
 use crate::cli::{self, Compat, OfferSpec, ServePlan};
 use crate::extract::plan::ReadyPlan;
 use crate::fault::Fault;
@@ -19,14 +20,12 @@ use crate::plugin::{ErrorKind, PluginError, Plugins};
 use crate::plugins;
 use crate::run::{self, Screen};
 use crate::tokenizer::{Hub, Mode, Tokenizer};
-use vbench_synthetic::{MergeForm, Shape, tokenizer_json};
+use vbench_synthetic::{MergeForm, Shape, write_folder};
 
 /// Backends that a dataset is tried with, in this order.
 const BACKENDS: [&str; 3] = ["openai", "openai-chat", "vllm-rerank"];
 /// Datasets that a backend is tried with, in this order.
 const DATASETS: [&str; 2] = ["random", "random-rerank"];
-/// Requests of the made-up run that criteria judge.
-const JUDGED_REQUESTS: u32 = 100;
 
 /// What came of a trial.
 #[derive(Debug, Default, PartialEq)]
@@ -60,7 +59,7 @@ pub(super) struct Bench<'a> {
 
 impl<'a> Bench<'a> {
     /// Makes ready. Unless the flags name a model or a tokenizer, a small one
-    /// is made up, which is the same everywhere.
+    /// with a chat template is made up, which is the same everywhere.
     ///
     /// # Errors
     /// When the tokenizer cannot be loaded.
@@ -191,15 +190,14 @@ impl<'a> Bench<'a> {
             .ok_or_else(|| Fault::user(anyhow!("criterion `{name}` was not chosen by its own name")))?;
         let args = CriterionArgs { config: sla.config.to_string(), compat: plan.compat.name().to_owned() };
         let mut criterion = self.plugins.open_criterion(name, args)?;
-        let run: Arc<dyn RunView> = Arc::new(MadeUpRun);
+        let run: Arc<dyn RunView> = Arc::new(made_up_run());
         let mut trial = Trial::default();
-        trial.bytes.insert("sla.good", u64::from(JUDGED_REQUESTS) * 8);
         let mut answer = |result: Result<String, PluginError>| match result {
             Ok(text) => {
                 trial.answers.push(text);
                 Ok(())
             }
-            // A run without such a number is no fault of the criterion's.
+            // The user may have asked for a number that the run has not.
             Err(PluginError { kind: ErrorKind::Returned(error), .. }) if error.cause != Cause::Internal => {
                 trial.answers.push(error.message);
                 Ok(())
@@ -248,7 +246,7 @@ fn load_tokenizer(plan: &ServePlan) -> Result<Option<Arc<Tokenizer>>, Fault> {
 fn made_up_tokenizer() -> Result<Tokenizer, Fault> {
     let shape = Shape { tokens: 2_000, merges: 3_000, form: MergeForm::Text, seed: 1 };
     let load = |dir: &Path| {
-        std::fs::write(dir.join("tokenizer.json"), tokenizer_json(shape))?;
+        write_folder(dir, shape)?;
         let mode = Mode::parse("auto", false)?;
         Ok::<_, anyhow::Error>(Tokenizer::load(&dir.display().to_string(), mode, &Hub::from_env())?)
     };
@@ -289,30 +287,5 @@ fn request_bytes(request: &RequestOut) -> u64 {
     match &request.body {
         Body::Bytes(bytes) => bytes.len() as u64,
         Body::Multipart(parts) => parts.iter().map(|part| part.name.len() as u64).sum(),
-    }
-}
-
-/// A run whose every number is known, for criteria to look at.
-struct MadeUpRun;
-
-impl RunView for MadeUpRun {
-    fn metric(&self, key: &str) -> Option<f64> {
-        (key.ends_with("_ms") || key.ends_with("throughput")).then_some(100.0)
-    }
-
-    fn column(&self, name: &str) -> Option<Vec<f64>> {
-        let value: fn(u32) -> f64 = match name {
-            "success" => |_| 1.0,
-            "ttft_s" | "ttft_scheduled_s" => |i| 0.05 + f64::from(i) / 1000.0,
-            "tpot_s" => |i| 0.01 + f64::from(i) / 10_000.0,
-            "e2el_s" | "e2el_scheduled_s" => |i| 1.0 + f64::from(i) / 100.0,
-            "prompt_tokens" | "output_tokens" => |i| f64::from(100 + i),
-            _ => return None,
-        };
-        Some((0..JUDGED_REQUESTS).map(value).collect())
-    }
-
-    fn requests(&self) -> u32 {
-        JUDGED_REQUESTS
     }
 }

@@ -3,6 +3,8 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::path::Path;
+use std::{fs, io};
 
 /// How merges are written in `tokenizer.json`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +34,24 @@ impl Shape {
     /// as pairs, 11 MB of JSON.
     pub const LARGE: Self = Self { tokens: 140_000, merges: 310_000, form: MergeForm::Pair, seed: 0 };
 }
+
+/// The file of a tokenizer's folder that [`write_folder`] writes last.
+pub const CONFIG_FILE: &str = "tokenizer_config.json";
+
+/// Writes a tokenizer with a chat template into a folder that is there.
+///
+/// # Errors
+/// A file cannot be written.
+pub fn write_folder(dir: &Path, shape: Shape) -> io::Result<()> {
+    fs::write(dir.join("tokenizer.json"), tokenizer_json(shape))?;
+    fs::write(dir.join(CONFIG_FILE), CONFIG)
+}
+
+/// A chat template of Llama 3's kind, with special tokens that there are.
+const CONFIG: &str = r#"{
+  "chat_template": "{%- if tools -%}{{ tools | tojson + '\n\n' }}{%- endif -%}{%- for message in messages -%}{{ '<|reserved_special_token_0|>' + message['role'] + '<|reserved_special_token_1|>\n\n' }}{%- if message['content'] is string -%}{{ message['content'] }}{%- else -%}{%- for part in message['content'] -%}{%- if part['type'] == 'text' -%}{{ part['text'] }}{%- endif -%}{%- endfor -%}{%- endif -%}{{ '<|reserved_special_token_2|>' }}{%- endfor -%}{%- if add_generation_prompt -%}{{ '<|reserved_special_token_0|>assistant<|reserved_special_token_1|>\n\n' }}{%- endif -%}"
+}
+"#;
 
 /// The text of a `tokenizer.json` with a byte-level BPE of Llama 3's kind: its
 /// way of splitting text, whole words taken from the vocabulary before merges,
