@@ -8,13 +8,12 @@ use std::fs;
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-use super::Setting;
-use super::case::Case;
+use super::case::{ACCURACY, Case};
 use super::clients::{self, REQUEST_ID_PREFIX};
-use super::process::{measure as measure_process, on_cpu};
-use super::stats::{mean, median, percentile};
+use super::process::measure as measure_process;
+use super::stats::{mean, median_of, percentile};
 use super::table::table;
-use crate::mock::Mock;
+use super::{Setting, chosen};
 
 /// How far the p99 of TTFT may be from the server's.
 const TTFT_P99_LIMIT_MS: f64 = 10.0;
@@ -57,13 +56,13 @@ const FIGURES: [Figure; 8] = [
 ];
 
 /// Measures and prints; gives all figures.
-pub(super) fn measure(setting: &Setting, cases: &[Case]) -> Result<Vec<Value>> {
+pub(super) fn measure(setting: &Setting, only: &str) -> Result<Vec<Value>> {
     let mut rows = Vec::new();
     let mut figures = Vec::new();
-    for case in cases {
+    for case in chosen(&ACCURACY, |case| case.name, only)? {
         eprintln!("accuracy: {} ({} runs)", case.name, setting.runs);
         let runs = (0..setting.runs).map(|_| run_case(setting, case)).collect::<Result<Vec<_>>>()?;
-        let of = |figure: fn(&Comparison) -> f64| median(&runs.iter().map(figure).collect::<Vec<_>>());
+        let of = |figure: fn(&Comparison) -> f64| median_of(&runs, figure);
         let within = of(|c| c.ttft_mean_error_ms).abs() <= case.mean_ttft_limit_ms
             && of(|c| c.ttft_p99_error_ms).abs() <= TTFT_P99_LIMIT_MS
             && of(|c| c.itl_p99_error_ms).abs() <= ITL_P99_LIMIT_MS;
@@ -111,11 +110,7 @@ pub(super) fn measure(setting: &Setting, cases: &[Case]) -> Result<Vec<Value>> {
 fn run_case(setting: &Setting, case: &Case) -> Result<Comparison> {
     let log = setting.dir.join(format!("accuracy-{}-server.jsonl", case.name));
     let result = setting.dir.join(format!("accuracy-{}-vbench.json", case.name));
-    let mock = on_cpu(setting.server_cpu, || {
-        let (ttft_ms, itl_ms) = (case.ttft_ms.to_string(), case.itl_ms.to_string());
-        let mut command = Mock::command(&setting.vbench, clients::MODEL, &ttft_ms, &itl_ms);
-        Mock::start(command.arg("--log").arg(&log))
-    })?;
+    let mock = setting.mock(case.ttft_ms, case.itl_ms, Some(&log))?;
     let mut command = clients::vbench(setting, mock.url(), case, case.requests, &result);
     command.arg("--save-detailed");
     measure_process(&mut command, setting.client_cpu)?;

@@ -10,12 +10,11 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use super::case::{Case, TOKENS};
-use super::process::{Usage, measure as measure_process, on_cpu};
-use super::stats::median;
+use super::case::{CAPACITY, Case, TOKENS};
+use super::process::{Usage, measure as measure_process};
+use super::stats::{median, median_of};
 use super::table::table;
-use super::{Setting, clients, number};
-use crate::mock::Mock;
+use super::{Setting, chosen, clients, number};
 
 /// The repeated runs of one client in one case.
 #[derive(Debug, Default)]
@@ -31,7 +30,7 @@ struct Runs {
 impl Runs {
     /// CPU per event, start-up deducted.
     fn cpu_us_per_event(&self, case: &Case) -> f64 {
-        let cpu = |usages: &[Usage]| median(&usages.iter().map(|usage| usage.cpu_s).collect::<Vec<_>>());
+        let cpu = |usages: &[Usage]| median_of(usages, |usage| usage.cpu_s);
         // The run that tells the cost of starting had one request, too.
         let events = case.events() - f64::from(TOKENS);
         (cpu(&self.full) - cpu(&self.start_up)) * 1e6 / events
@@ -46,9 +45,7 @@ impl Runs {
     }
 
     fn peak_rss_mib(&self) -> f64 {
-        let peaks: Vec<f64> =
-            self.full.iter().map(|usage| usage.peak_rss_bytes as f64 / f64::from(1 << 20)).collect();
-        median(&peaks)
+        median_of(&self.full, Usage::peak_rss_mib)
     }
 
     fn to_json(&self, case: &Case) -> Value {
@@ -66,10 +63,10 @@ impl Runs {
 }
 
 /// Measures and prints; gives all figures.
-pub(super) fn measure(setting: &Setting, oha: &Path, cases: &[Case]) -> Result<Vec<Value>> {
+pub(super) fn measure(setting: &Setting, oha: &Path, only: &str) -> Result<Vec<Value>> {
     let mut rows = Vec::new();
     let mut figures = Vec::new();
-    for case in cases {
+    for case in chosen(&CAPACITY, |case| case.name, only)? {
         eprintln!("capacity: {} ({} runs of each client)", case.name, setting.runs);
         let (own, other) = run_case(setting, oha, case)?;
         let (cost, oha_cost) = (own.cpu_us_per_event(case), other.cpu_us_per_event(case));
@@ -101,10 +98,7 @@ pub(super) fn measure(setting: &Setting, oha: &Path, cases: &[Case]) -> Result<V
 }
 
 fn run_case(setting: &Setting, oha: &Path, case: &Case) -> Result<(Runs, Runs)> {
-    let mock = on_cpu(setting.server_cpu, || {
-        let (ttft_ms, itl_ms) = (case.ttft_ms.to_string(), case.itl_ms.to_string());
-        Mock::start(&mut Mock::command(&setting.vbench, clients::MODEL, &ttft_ms, &itl_ms))
-    })?;
+    let mock = setting.mock(case.ttft_ms, case.itl_ms, None)?;
     let file = |client: &str| setting.dir.join(format!("capacity-{}-{client}.json", case.name));
     let (own_file, oha_file) = (file("vbench"), file("oha"));
     let mut own = Runs::default();
@@ -147,7 +141,6 @@ impl Run<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::case::CAPACITY;
     use super::*;
 
     #[test]

@@ -1,7 +1,5 @@
 //! Loads.
 
-use anyhow::{Result, bail};
-
 /// Tokens of an answer, one an event.
 pub(super) const TOKENS: u32 = 128;
 
@@ -55,25 +53,12 @@ pub(super) const ACCURACY: [Case; 4] = PACED;
 /// What `parse` measures.
 pub(super) const PARSE: [Case; 3] = [ZERO_DELAY, PACED[1], PACED[3]];
 
-/// Those whose name contains a text.
-pub(super) fn chosen(cases: &[Case], only: &str) -> Result<Vec<Case>> {
-    let chosen: Vec<Case> = cases.iter().filter(|case| case.name.contains(only)).copied().collect();
-    if chosen.is_empty() {
-        let names: Vec<&str> = cases.iter().map(|case| case.name).collect();
-        bail!("no case is named like {only:?}; there are {}", names.join(", "));
-    }
-    Ok(chosen)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn cases_are_chosen_by_name() {
-        assert_eq!(chosen(&CAPACITY, "").unwrap().len(), 5);
-        assert_eq!(chosen(&CAPACITY, "1024").unwrap(), [PACED[3]]);
-        assert!(chosen(&ACCURACY, "zero").unwrap_err().to_string().contains("paced-64"));
+    fn events_are_tokens_of_all_requests() {
         assert_eq!(CAPACITY[0].events(), 256_000.0);
     }
 }

@@ -63,6 +63,14 @@ pub(super) fn serve(setting: &Setting, url: &str, tokenizer: &Path, requests: u3
     command
 }
 
+/// `vbench serve --dry-run`, which makes so many prompts, of `random` unless said otherwise.
+pub(super) fn dry_run(setting: &Setting, tokenizer: &Path, prompts: u64) -> Command {
+    let mut command = Command::new(&setting.vbench);
+    command.args(["serve", "--dry-run", "--model", MODEL, "--disable-tqdm", "--tokenizer"]).arg(tokenizer);
+    command.args(["--num-prompts", &prompts.to_string()]).stdout(Stdio::null());
+    command
+}
+
 /// The result file, if all requests succeeded.
 pub(super) fn vbench_result(result: &Path, requests: u32) -> Result<Value> {
     let value = read_json(result)?;

@@ -5,33 +5,13 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use serde_json::Value;
 
-/// Words that texts are made of.
+/// Words that texts are made of, in letters that the tokens of made-up tokenizers
+/// are made of, so that a word is about as many tokens as in English.
 const WORDS: [&str; 24] = [
-    "the",
-    "of",
-    "a",
-    "river",
-    "and",
-    "stone",
-    "quickly",
-    "under",
-    "light",
-    "seven",
-    "garden",
-    "memory",
-    "answer",
-    "question",
-    "between",
-    "slowly",
-    "mountain",
-    "paper",
-    "window",
-    "never",
-    "always",
-    "thread",
-    "engine",
-    "question's",
+    "a", "and", "of", "in", "on", "the", "deep", "field", "flame", "home", "plan", "noble", "block", "lamp",
+    "candle", "pocket", "handle", "machine", "beach", "garden", "middle", "people", "kingdom", "home's",
 ];
 
 /// A text of about `words` words, different for every `number`.
@@ -89,36 +69,12 @@ pub(super) fn sharegpt(path: &Path, bytes: u64) -> Result<()> {
     })
 }
 
-/// So many lines with a `prompt` and its `output_tokens`, and with `turns` and a
-/// `category`, so that several datasets can read it.
-pub(super) fn prompts(path: &Path, lines: u64) -> Result<()> {
-    write(path, u64::MAX, "", "", |number| {
-        let text = text(number, 60 + number % 80);
-        (number < lines).then(|| {
-            format!(
-                "{{\"prompt\":\"{text}\",\"output_tokens\":64,\"turns\":[\"{text}\"],\"category\":\"c{}\"}}\n",
-                number % 7
-            )
-        })
-    })
+/// So many rows, one a line.
+pub(super) fn jsonl(path: &Path, rows: u64, row: impl Fn(u64) -> Value) -> Result<()> {
+    write(path, u64::MAX, "", "", |number| (number < rows).then(|| format!("{}\n", row(number))))
 }
 
-/// A trace of so many requests with times, lengths and hash ids.
-pub(super) fn trace(path: &Path, lines: u64) -> Result<()> {
-    write(path, u64::MAX, "", "", |number| {
-        let ids: Vec<String> = (0..8).map(|block| (number / 16 * 8 + block).to_string()).collect();
-        (number < lines).then(|| {
-            format!(
-                "{{\"timestamp\":{}.{:03},\"input_length\":128,\"output_length\":64,\"hash_ids\":[{}]}}\n",
-                number / 1000,
-                number % 1000,
-                ids.join(",")
-            )
-        })
-    })
-}
-
-/// Rows as in BurstGPT's files.
+/// So many rows as in BurstGPT's files.
 pub(super) fn burstgpt(path: &Path, lines: u64) -> Result<()> {
     write(
         path,
@@ -135,7 +91,7 @@ pub(super) fn burstgpt(path: &Path, lines: u64) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
+    use serde_json::json;
 
     use super::*;
 
@@ -148,15 +104,10 @@ mod tests {
         let rows: Value = serde_json::from_str(&read()).unwrap();
         assert!(read().len() >= 20_000 && rows.as_array().unwrap().len() > 1);
         assert_eq!(rows[1]["conversations"].as_array().unwrap().len(), 6);
-        prompts(&path, 5).unwrap();
-        assert_eq!(read().lines().count(), 5);
-        assert!(
-            read().lines().all(|line| serde_json::from_str::<Value>(line).unwrap()["turns"][0].is_string())
-        );
-        trace(&path, 3).unwrap();
-        assert!(
-            read().lines().all(|line| serde_json::from_str::<Value>(line).unwrap()["timestamp"].is_f64())
-        );
+        jsonl(&path, 3, |number| json!({"prompt": text(number, 5)})).unwrap();
+        let lines: Vec<Value> = read().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines.len(), 3);
+        assert!(lines.iter().all(|line| line["prompt"].is_string()) && lines[0] != lines[1]);
         burstgpt(&path, 3).unwrap();
         assert!(read().lines().all(|line| line.split(',').count() == 6));
     }

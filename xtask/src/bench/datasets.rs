@@ -1,127 +1,110 @@
 //! What it costs to make the prompts of a run: CPU time of `vbench serve
 //! --dry-run` on one CPU, start-up deducted, with a tokenizer as large as those
-//! of present-day models.
+//! of present-day models. Reading the file is part of it.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::fs::{self, File};
+use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
+use super::dataset_cases::{CASES, DatasetCase};
 use super::process::{Usage, measure};
-use super::stats::median;
+use super::stats::median_of;
 use super::table::table;
-use super::{Setting, clients, data};
+use super::{Setting, chosen, clients};
 
-/// A dataset and its options; `@FILE@` is the file made for it.
-struct Case {
-    name: &'static str,
-    options: &'static [&'static str],
-    file: Option<fn(&Path, u64) -> Result<()>>,
+/// Prompts of the run that tells what starting costs: as many as prefix_repetition has prefixes.
+const FEW: u64 = 10;
+
+/// What a dry run says of the prompts.
+#[derive(Debug, PartialEq)]
+struct Said {
+    requests: u64,
+    mean_tokens: f64,
 }
 
-const CASES: [Case; 10] = [
-    Case { name: "random", options: &["--random-input-len", "1024"], file: None },
-    Case {
-        name: "random-parallel",
-        options: &["--random-input-len", "1024", "--sampling", "parallel"],
-        file: None,
-    },
-    Case { name: "prefix_repetition", options: &["--dataset-name", "prefix_repetition"], file: None },
-    Case {
-        name: "prefix_repetition-parallel",
-        options: &["--dataset-name", "prefix_repetition", "--sampling", "parallel"],
-        file: None,
-    },
-    Case {
-        name: "sharegpt",
-        options: &["--dataset-name", "sharegpt", "--dataset-path", "@FILE@"],
-        // Rows are about 7 KB; some are passed over.
-        file: Some(|path, count| data::sharegpt(path, count * 9_000)),
-    },
-    Case {
-        name: "custom",
-        options: &["--dataset-name", "custom", "--skip-chat-template", "--dataset-path", "@FILE@"],
-        file: Some(data::prompts),
-    },
-    Case {
-        name: "spec_bench",
-        options: &["--dataset-name", "spec_bench", "--skip-chat-template", "--dataset-path", "@FILE@"],
-        file: Some(data::prompts),
-    },
-    Case { name: "sonnet", options: &["--dataset-name", "sonnet", "--backend", "openai-chat"], file: None },
-    Case {
-        name: "burstgpt",
-        options: &["--dataset-name", "burstgpt", "--dataset-path", "@FILE@"],
-        file: Some(data::burstgpt),
-    },
-    Case {
-        name: "timed_trace",
-        options: &["--dataset-name", "timed_trace", "--dataset-path", "@FILE@"],
-        file: Some(data::trace),
-    },
-];
-
-/// Prompts that are made.
-const PROMPTS: u64 = 10_000;
-
-/// Measures and prints; gives all figures.
-pub(super) fn measure_all(setting: &Setting, only: &str) -> Result<Vec<Value>> {
-    let (tokenizer, prompts) = (setting.large_tokenizer()?, PROMPTS);
+/// Measures `prompts` of each dataset and prints; gives all figures.
+pub(super) fn measure_all(setting: &Setting, only: &str, prompts: u64) -> Result<Vec<Value>> {
+    if prompts <= FEW {
+        bail!("{prompts} prompts are too few to see what one costs");
+    }
+    let dir = setting.dir.join("datasets");
     let (mut rows, mut figures) = (Vec::new(), Vec::new());
-    for case in CASES.iter().filter(|case| case.name.contains(only)) {
+    for case in chosen(&CASES, |case| case.name, only)? {
         eprintln!("datasets: {} ({} runs of {prompts} prompts)", case.name, setting.runs);
-        let file = setting.dir.join(format!("{}.jsonl", case.name)).with_extension(match case.name {
-            "sharegpt" => "json",
-            "burstgpt" => "csv",
-            _ => "jsonl",
-        });
-        if let Some(write) = case.file {
-            write(&file, prompts)?;
-        }
-        let repeated = |count: u64| -> Result<Vec<Usage>> {
-            (0..setting.runs)
-                .map(|_| measure(&mut command(setting, &tokenizer, case, &file, count), setting.client_cpu))
-                .collect()
-        };
-        // Ten: as many prefixes as prefix_repetition has.
-        let (start_up, full) = (repeated(10)?, repeated(prompts)?);
-        let cpu = |usages: &[Usage]| median(&usages.iter().map(|usage| usage.cpu_s).collect::<Vec<_>>());
-        let ms_each = (cpu(&full) - cpu(&start_up)) * 1e3 / prompts as f64;
-        let peak_mib = full.iter().map(|usage| usage.peak_rss_bytes).max().unwrap_or(0) >> 20;
+        let (start_up, _) = dry_runs(setting, case, &dir, FEW)?;
+        let (full, said) = dry_runs(setting, case, &dir, prompts)?;
+        let cpu_ms =
+            (median_of(&full, |usage| usage.cpu_s) - median_of(&start_up, |usage| usage.cpu_s)) * 1e3;
+        let ms_each = cpu_ms / (prompts - FEW) as f64;
+        let peak_mib = full.iter().map(Usage::peak_rss_mib).fold(0.0, f64::max);
         rows.push(vec![
             case.name.to_owned(),
+            format!("{:.0}", said.mean_tokens),
             format!("{ms_each:.3}"),
             format!("{:.1}", ms_each * 100.0),
-            peak_mib.to_string(),
+            format!("{peak_mib:.0}"),
         ]);
+        let all = |usages: &[Usage], of: fn(&Usage) -> f64| usages.iter().map(of).collect::<Vec<_>>();
         figures.push(json!({
             "case": case.name,
             "prompts": prompts,
+            "mean_prompt_tokens": said.mean_tokens,
             "cpu_ms_per_prompt": ms_each,
-            "cpu_s": full.iter().map(|usage| usage.cpu_s).collect::<Vec<_>>(),
-            "start_up_cpu_s": start_up.iter().map(|usage| usage.cpu_s).collect::<Vec<_>>(),
-            "wall_s": full.iter().map(|usage| usage.wall_s).collect::<Vec<_>>(),
+            "cpu_s": all(&full, |usage| usage.cpu_s),
+            "start_up_cpu_s": all(&start_up, |usage| usage.cpu_s),
+            "wall_s": all(&full, |usage| usage.wall_s),
             "peak_rss_mib": peak_mib,
         }));
-        if case.file.is_some() {
-            std::fs::remove_file(&file)?;
-        }
     }
-    println!("\n{}\n", table(&["dataset", "CPU ms/prompt", "s for 100,000", "peak MiB"], &rows));
+    println!("\n{}\n", table(&["dataset", "tokens", "CPU ms/prompt", "s for 100,000", "peak MiB"], &rows));
     Ok(figures)
 }
 
-fn command(setting: &Setting, tokenizer: &Path, case: &Case, file: &PathBuf, count: u64) -> Command {
-    let mut command = Command::new(&setting.vbench);
-    command.args(["serve", "--dry-run", "--model", clients::MODEL, "--disable-tqdm", "--tokenizer"]);
-    command.arg(tokenizer).args(["--num-prompts", &count.to_string()]);
-    for option in case.options {
-        match *option {
-            "@FILE@" => command.arg(file),
-            option => command.arg(option),
-        };
+/// Draws `prompts` from a file with as many rows, again and again.
+fn dry_runs(setting: &Setting, case: &DatasetCase, dir: &Path, prompts: u64) -> Result<(Vec<Usage>, Said)> {
+    let flags = case.flags(&dir.join(case.name), prompts)?;
+    let out = dir.join(format!("{}.txt", case.name));
+    let mut usages = Vec::new();
+    for _ in 0..setting.runs {
+        let mut command = clients::dry_run(setting, &setting.large_tokenizer()?, prompts);
+        let file = File::create(&out).with_context(|| format!("cannot write {}", out.display()))?;
+        command.args(&flags).stderr(file.try_clone()?).stdout(file);
+        let usage = measure(&mut command, setting.client_cpu);
+        usages
+            .push(usage.with_context(|| format!("{} cannot be measured; see {}", case.name, out.display()))?);
     }
-    command.stdout(Stdio::null()).stderr(Stdio::null());
-    command
+    fs::remove_dir_all(dir.join(case.name))?;
+    let text = fs::read_to_string(&out).with_context(|| format!("cannot read {}", out.display()))?;
+    let said = said(&text).with_context(|| format!("{} is no report of a dry run", out.display()))?;
+    if said.requests != prompts {
+        bail!("{}: {} requests were made of {prompts} prompts", case.name, said.requests);
+    }
+    Ok((usages, said))
+}
+
+/// The number of requests and the mean length of their prompts.
+fn said(report: &str) -> Option<Said> {
+    let requests = report.lines().find_map(|line| line.strip_prefix("Dry run: nothing is sent. "))?;
+    let requests = requests.split_whitespace().nth(2)?.parse().ok()?;
+    // Requests come before, and may have anything in them.
+    let lengths = report.rsplit_once("Lengths in tokens")?.1;
+    let prompts = lengths.lines().find_map(|line| line.strip_prefix("prompt "))?;
+    let mean_tokens = prompts.split_whitespace().nth(1)?.parse().ok()?;
+    Some(Said { requests, mean_tokens })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_report_of_a_dry_run_is_read() {
+        let report = "Dry run: nothing is sent. 3 of 200 requests:\n\nRequest 1, due after 0.0 s:\nprompt 1 2\n\n\
+                      Lengths in tokens                min      mean\n\
+                      prompt                            31      65.7      66.0\nanswer, at most  1  2  3\n";
+        assert_eq!(said(report), Some(Said { requests: 200, mean_tokens: 65.7 }));
+        assert_eq!(said(""), None);
+    }
 }

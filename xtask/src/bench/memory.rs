@@ -5,10 +5,9 @@ use std::process::{Command, Stdio};
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
-use super::process::{measure, on_cpu};
+use super::process::measure;
 use super::table::table;
 use super::{Setting, clients, data};
-use crate::mock::Mock;
 
 /// Size of the ShareGPT file, and how much memory sampling from it may take.
 const FILE_BYTES: u64 = 700 << 20;
@@ -48,21 +47,17 @@ fn file(setting: &Setting) -> Result<f64> {
     let path = setting.dir.join("sharegpt-700.json");
     eprintln!("memory: writing {}", path.display());
     data::sharegpt(&path, FILE_BYTES)?;
-    let mut command = Command::new(&setting.vbench);
-    command.args(["serve", "--dry-run", "--model", clients::MODEL, "--disable-tqdm", "--tokenizer"]);
-    command.arg(&setting.tokenizer);
-    command.args(["--num-prompts", "1000", "--dataset-name", "sharegpt", "--dataset-path"]).arg(&path);
-    let usage = measure(command.stdout(Stdio::null()), setting.client_cpu);
+    let mut command = clients::dry_run(setting, &setting.tokenizer, 1000);
+    command.args(["--dataset-name", "sharegpt", "--dataset-path"]).arg(&path);
+    let usage = measure(&mut command, setting.client_cpu);
     std::fs::remove_file(&path)?;
-    Ok(mib(usage?.peak_rss_bytes))
+    Ok(usage?.peak_rss_mib())
 }
 
 /// A run with a small tokenizer, so that it is all but nothing of the peak.
 fn streams(setting: &Setting) -> Result<f64> {
     eprintln!("memory: {STREAMS} streams");
-    let mock = on_cpu(setting.server_cpu, || {
-        Mock::start(&mut Mock::command(&setting.vbench, clients::MODEL, "50", "10"))
-    })?;
+    let mock = setting.mock(50, 10, None)?;
     let (streams, tokens) = (STREAMS.to_string(), STREAM_TOKENS.to_string());
     let mut command = Command::new(&setting.vbench);
     command
@@ -73,9 +68,5 @@ fn streams(setting: &Setting) -> Result<f64> {
         .stdout(Stdio::null());
     let usage = measure(&mut command, setting.client_cpu)?;
     mock.stop()?;
-    Ok(mib(usage.peak_rss_bytes))
-}
-
-fn mib(bytes: u64) -> f64 {
-    bytes as f64 / f64::from(1 << 20)
+    Ok(usage.peak_rss_mib())
 }

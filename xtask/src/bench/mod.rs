@@ -4,21 +4,24 @@
 //! not take time from each other. What is compared was measured in one
 //! session: `vbench` with `oha` (`capacity`), what `vbench` reports with what
 //! the server recorded (`accuracy`), the two ways to read a format (`parse`).
-//! `start_up` and `sampling` measure what comes before a run.
+//! `start_up`, `sampling` and `datasets` measure what comes before a run. What
+//! plugins cost is measured by `vbench` itself (`plugins`).
 //!
-//! What plugins cost is measured by `vbench` itself (`plugins`).
-//!
-//! - `case`: loads; `clients`: commands of the clients; `process`: pinned
-//!   child processes and what they used; `capacity`, `accuracy`, `parse`,
-//!   `start_up`, `sampling`, `datasets`, `memory`, `sweeps` (their time, and the
-//!   runs of an SLA search): the measurements; `data`: files of prompts for
-//!   them; `stats`, `table`: figures and how they are printed.
+//! - `capacity`, `accuracy`, `parse`, `start_up`, `sampling`, `datasets`,
+//!   `memory`, `sweeps` (their time, and the runs of an SLA search), `plugins`:
+//!   the measurements;
+//! - `case`, `dataset_cases`: loads, and datasets with their options; `data`:
+//!   files of prompts;
+//! - `clients`: commands of the clients; `process`: pinned child processes and
+//!   what they used;
+//! - `stats`, `table`: figures and how they are printed.
 
 mod accuracy;
 mod capacity;
 mod case;
 mod clients;
 mod data;
+mod dataset_cases;
 mod datasets;
 mod memory;
 mod parse;
@@ -35,8 +38,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
-use vbench_synthetic::{Shape, tokenizer_json};
+use vbench_synthetic::{CONFIG_FILE, Shape, write_folder};
 
+use crate::mock::Mock;
 use crate::workspace::Workspace;
 
 /// What to measure, and where.
@@ -61,7 +65,7 @@ pub struct BenchArgs {
     #[arg(long, global = true, value_name = "FILE")]
     vbench: Option<PathBuf>,
 
-    /// Only cases whose name contains this.
+    /// Only cases whose name contains this; of capacity, accuracy, parse and datasets.
     #[arg(long, global = true, value_name = "TEXT")]
     only: Option<String>,
 }
@@ -79,7 +83,11 @@ enum BenchCommand {
     /// What a random prompt costs to make.
     Sampling,
     /// CPU to make the prompts of each text dataset.
-    Datasets,
+    Datasets {
+        /// Prompts of each; its file has as many rows.
+        #[arg(long, default_value_t = PROMPTS)]
+        prompts: u64,
+    },
     /// Peak memory, against its limits.
     Memory,
     /// Error and runs of the search for the highest load, over seeds (--runs), against bisection's.
@@ -88,6 +96,29 @@ enum BenchCommand {
     Sweep,
     /// What loading and calling each built-in plugin costs, into docs/reference/plugin-costs.md.
     Plugins,
+}
+
+/// Prompts of a dataset unless the user says.
+const PROMPTS: u64 = 10_000;
+
+/// What is measured when nothing is named: all but the page on plugins.
+const ALL: [BenchCommand; 9] = [
+    BenchCommand::Capacity,
+    BenchCommand::Accuracy,
+    BenchCommand::Parse,
+    BenchCommand::StartUp,
+    BenchCommand::Sampling,
+    BenchCommand::Datasets { prompts: PROMPTS },
+    BenchCommand::Memory,
+    BenchCommand::Sla,
+    BenchCommand::Sweep,
+];
+
+impl BenchCommand {
+    /// Whether it knows cases by name.
+    fn has_cases(self) -> bool {
+        matches!(self, Self::Capacity | Self::Accuracy | Self::Parse | Self::Datasets { .. })
+    }
 }
 
 /// The machine and the programs.
@@ -106,13 +137,22 @@ impl Setting {
     /// The folder of an 11 MB tokenizer, which is made if it is not there.
     fn large_tokenizer(&self) -> Result<PathBuf> {
         let dir = self.dir.join("large-tokenizer");
-        let file = dir.join("tokenizer.json");
-        if !file.is_file() {
+        if !dir.join(CONFIG_FILE).is_file() {
             fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
-            fs::write(&file, tokenizer_json(Shape::LARGE))
-                .with_context(|| format!("cannot write {}", file.display()))?;
+            write_folder(&dir, Shape::LARGE)
+                .with_context(|| format!("cannot write into {}", dir.display()))?;
         }
         Ok(dir)
+    }
+
+    /// A mock server on its CPU, which writes down what it did if there is a log.
+    fn mock(&self, ttft_ms: u32, itl_ms: u32, log: Option<&Path>) -> Result<Mock> {
+        let (ttft_ms, itl_ms) = (ttft_ms.to_string(), itl_ms.to_string());
+        let mut command = Mock::command(&self.vbench, clients::MODEL, &ttft_ms, &itl_ms);
+        if let Some(log) = log {
+            command.arg("--log").arg(log);
+        }
+        process::on_cpu(self.server_cpu, || Mock::start(&mut command))
     }
 }
 
@@ -121,19 +161,27 @@ impl Setting {
 /// # Errors
 /// Something does not build or run, or requests failed.
 pub fn run(workspace: &Workspace, args: &BenchArgs) -> Result<()> {
-    if matches!(args.command, Some(BenchCommand::Plugins)) {
-        return plugins::document(workspace);
+    if args.command != Some(BenchCommand::Plugins) {
+        for cpu in [args.server_cpu, args.client_cpu] {
+            process::require_cpu(cpu)?;
+        }
+        if args.server_cpu == args.client_cpu {
+            bail!("server and client need a CPU each, not both {}", args.server_cpu);
+        }
     }
-    for cpu in [args.server_cpu, args.client_cpu] {
-        process::require_cpu(cpu)?;
-    }
-    if args.server_cpu == args.client_cpu {
-        bail!("server and client need a CPU each, not both {}", args.server_cpu);
+    if args.only.is_some() && !args.command.is_some_and(BenchCommand::has_cases) {
+        bail!("--only chooses cases of capacity, accuracy, parse or datasets; name one of them");
     }
     let dir = workspace.target().join("bench");
     fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
     let setting = Setting {
-        vbench: args.vbench.clone().map_or_else(|| workspace.build_release(), Ok)?,
+        vbench: match &args.vbench {
+            // Whatever folder it is started in.
+            Some(file) => {
+                fs::canonicalize(file).with_context(|| format!("there is no {}", file.display()))?
+            }
+            None => workspace.build_release()?,
+        },
         tokenizer: workspace.tokenizer(),
         dir,
         server_cpu: args.server_cpu,
@@ -141,38 +189,40 @@ pub fn run(workspace: &Workspace, args: &BenchArgs) -> Result<()> {
         runs: args.runs,
     };
     let only = args.only.as_deref().unwrap_or_default();
-    let wanted = |command| args.command.is_none_or(|named| named == command);
-    if wanted(BenchCommand::Capacity) {
-        let oha = clients::install_oha(workspace)?;
-        let figures = capacity::measure(&setting, &oha, &case::chosen(&case::CAPACITY, only)?)?;
-        report(&setting, "capacity", figures)?;
-    }
-    if wanted(BenchCommand::Accuracy) {
-        let figures = accuracy::measure(&setting, &case::chosen(&case::ACCURACY, only)?)?;
-        report(&setting, "accuracy", figures)?;
-    }
-    if wanted(BenchCommand::Parse) {
-        report(&setting, "parse", parse::measure(&setting, &case::chosen(&case::PARSE, only)?)?)?;
-    }
-    if wanted(BenchCommand::StartUp) {
-        report(&setting, "start-up", start_up::measure(&setting)?)?;
-    }
-    if wanted(BenchCommand::Sampling) {
-        report(&setting, "sampling", sampling::measure(&setting)?)?;
-    }
-    if wanted(BenchCommand::Datasets) {
-        report(&setting, "datasets", datasets::measure_all(&setting, only)?)?;
-    }
-    if wanted(BenchCommand::Memory) {
-        report(&setting, "memory", memory::measure_all(&setting)?)?;
-    }
-    if wanted(BenchCommand::Sla) {
-        report(&setting, "sla", sweeps::search(&setting)?)?;
-    }
-    if wanted(BenchCommand::Sweep) {
-        report(&setting, "sweep", sweeps::short_runs(&setting)?)?;
+    for command in args.command.map_or_else(|| ALL.to_vec(), |command| vec![command]) {
+        let (name, figures) = match command {
+            BenchCommand::Capacity => {
+                let oha = clients::install_oha(workspace)?;
+                ("capacity", capacity::measure(&setting, &oha, only)?)
+            }
+            BenchCommand::Accuracy => ("accuracy", accuracy::measure(&setting, only)?),
+            BenchCommand::Parse => ("parse", parse::measure(&setting, only)?),
+            BenchCommand::StartUp => ("start-up", start_up::measure(&setting)?),
+            BenchCommand::Sampling => ("sampling", sampling::measure(&setting)?),
+            BenchCommand::Datasets { prompts } => {
+                ("datasets", datasets::measure_all(&setting, only, prompts)?)
+            }
+            BenchCommand::Memory => ("memory", memory::measure_all(&setting)?),
+            BenchCommand::Sla => ("sla", sweeps::search(&setting)?),
+            BenchCommand::Sweep => ("sweep", sweeps::short_runs(&setting)?),
+            BenchCommand::Plugins => {
+                plugins::document(workspace, &setting)?;
+                continue;
+            }
+        };
+        report(&setting, name, figures)?;
     }
     Ok(())
+}
+
+/// Those whose name contains `only`.
+fn chosen<'c, T>(cases: &'c [T], name: impl Fn(&T) -> &str, only: &str) -> Result<Vec<&'c T>> {
+    let chosen: Vec<&T> = cases.iter().filter(|case| name(case).contains(only)).collect();
+    if chosen.is_empty() {
+        let names: Vec<&str> = cases.iter().map(name).collect();
+        bail!("no case is named like {only:?}; there are {}", names.join(", "));
+    }
+    Ok(chosen)
 }
 
 fn report(setting: &Setting, name: &str, figures: Vec<Value>) -> Result<()> {
@@ -209,6 +259,14 @@ fn number(value: &Value, pointer: &str, file: &Path) -> Result<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cases_are_chosen_by_name() {
+        let cases = ["paced-1", "paced-1024", "zero-delay"];
+        assert_eq!(chosen(&cases, |name| name, "").unwrap().len(), 3);
+        assert_eq!(chosen(&cases, |name| name, "1024").unwrap(), [&"paced-1024"]);
+        assert!(chosen(&cases, |name| name, "x").unwrap_err().to_string().contains("paced-1024, zero-delay"));
+    }
 
     #[test]
     fn a_missing_number_names_file_and_place() {

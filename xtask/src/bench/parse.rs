@@ -4,13 +4,12 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::case::Case;
+use super::case::{Case, PARSE};
 use super::clients;
-use super::process::{measure as measure_process, on_cpu};
+use super::process::measure as measure_process;
 use super::stats::median;
 use super::table::table;
-use super::{Setting, number};
-use crate::mock::Mock;
+use super::{Setting, chosen, number};
 
 /// How much more CPU `parse` may use.
 const CPU_LIMIT: f64 = 1.5;
@@ -26,10 +25,10 @@ struct Runs {
 }
 
 /// Measures and prints; gives all figures.
-pub(super) fn measure(setting: &Setting, cases: &[Case]) -> Result<Vec<Value>> {
+pub(super) fn measure(setting: &Setting, only: &str) -> Result<Vec<Value>> {
     let mut rows = Vec::new();
     let mut figures = Vec::new();
-    for case in cases {
+    for case in chosen(&PARSE, |case| case.name, only)? {
         eprintln!("parse: {} ({} runs of each)", case.name, setting.runs);
         let [plan, parse] = run_case(setting, case)?;
         let us_per_event = |runs: &Runs| median(&runs.cpu_s) * 1e6 / case.events();
@@ -78,10 +77,7 @@ pub(super) fn measure(setting: &Setting, cases: &[Case]) -> Result<Vec<Value>> {
 }
 
 fn run_case(setting: &Setting, case: &Case) -> Result<[Runs; 2]> {
-    let mock = on_cpu(setting.server_cpu, || {
-        let (ttft_ms, itl_ms) = (case.ttft_ms.to_string(), case.itl_ms.to_string());
-        Mock::start(&mut Mock::command(&setting.vbench, clients::MODEL, &ttft_ms, &itl_ms))
-    })?;
+    let mock = setting.mock(case.ttft_ms, case.itl_ms, None)?;
     let mut both = [Runs::default(), Runs::default()];
     // In turns, so that a change of the machine's mood meets both.
     for _ in 0..setting.runs {

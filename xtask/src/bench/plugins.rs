@@ -1,41 +1,67 @@
 //! The page on what plugins cost, with figures of this machine.
 
+use std::collections::HashSet;
 use std::fs;
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
-use super::process;
+use super::dataset_cases::CASES;
+use super::{Setting, process};
 use crate::workspace::{Workspace, output};
 
-/// Options of datasets that read files, with files of the tests.
-const FILES: [(&str, &str); 3] = [
-    ("sharegpt", "tests/fixtures/demo/sharegpt.json"),
-    ("custom", "tests/fixtures/data/custom.jsonl"),
-    ("burstgpt", "tests/fixtures/data/burstgpt.csv"),
+/// Rows of the files that are made: as many as samples are drawn.
+const ROWS: u64 = 500;
+
+/// Flags of offers that need some, beside those of the text datasets. Files are
+/// in `tests/fixtures`.
+const FLAGS: [(&str, &[&str]); 10] = [
+    ("custom_image", &["--backend", "openai-chat", "--dataset-path", "data/custom_image_local.jsonl"]),
+    ("custom_audio", &["--backend", "openai-audio", "--dataset-path", "data/custom_audio.jsonl"]),
+    ("random-mm", &["--backend", "openai-chat"]),
+    ("openai-audio", &["--dataset-name", "custom_audio", "--dataset-path", "data/custom_audio.jsonl"]),
+    ("vllm-rerank", &["--dataset-name", "random-rerank"]),
+    ("template", &["--template", "data/template.json"]),
+    ("threshold", &["--threshold-limits", r#"{"p99_ttft_ms": "<=1000"}"#]),
+    ("goodput", &["--goodput", "ttft:1000"]),
+    ("mlperf-server", &["--mlperf-server-model", "llama2-70b"]),
+    (
+        "composite",
+        &["--composite-rule", r#"{"any": [{"p99_ttft_ms": "<=100"}, {"all": [{"p50_ttft_ms": "<=200"}]}]}"#],
+    ),
 ];
 
-/// Measures the built-in plugins in the release profile and writes the page.
+/// Measures the built-in plugins and writes the page.
 ///
 /// # Errors
-/// Something does not build or run, or the page cannot be written.
-pub(super) fn document(workspace: &Workspace) -> Result<()> {
-    let vbench = workspace.build_release()?;
-    let mut command = Command::new(vbench);
-    command.current_dir(workspace.root()).args(["plugin", "bench", "built-in", "--markdown"]);
-    for (offer, file) in FILES {
-        command.args(["--for", offer, "--dataset-path", file]);
+/// Something does not run, an offer cannot be measured, or the page cannot be written.
+pub(super) fn document(workspace: &Workspace, setting: &Setting) -> Result<()> {
+    let mut command = Command::new(&setting.vbench);
+    command.current_dir(workspace.root().join("tests/fixtures"));
+    command.args(["plugin", "bench", "built-in", "--markdown", "--count", &ROWS.to_string()]);
+    let mut datasets = HashSet::new();
+    for case in CASES.iter().filter(|case| datasets.insert(case.offer)) {
+        let dir = setting.dir.join("plugins").join(case.offer);
+        command.args(["--for", case.offer]).args(case.flags(&dir, ROWS)?);
     }
-    command.args(["--for", "threshold", "--threshold-limits", r#"{"p99_ttft_ms": "<=1000"}"#]);
-    command.args(["--for", "goodput", "--goodput", "ttft:1000"]);
+    for (offer, flags) in FLAGS {
+        command.args(["--for", offer]).args(flags);
+    }
     let tables = output(&mut command)?;
+    let missing: Vec<&str> = tables.lines().filter(|line| line.contains("not measured")).collect();
+    if !missing.is_empty() {
+        bail!("there are offers that want other flags than they are given here:\n{}", missing.join("\n"));
+    }
     let page = format!(
         "# What plugins cost\n\n\
          Written by `cargo xtask bench plugins` on: {}.\n\n\
          A cold load reads, checks and compiles a plugin; a warm load finds it compiled in the cache. A cold load\n\
-         happens once for each plugin and machine. Calls of datasets and backends are made before a request is due,\n\
-         never between the arrival of a byte and its time stamp. The time of a call holds that of the host's services\n\
-         that the plugin called, the tokenizer above all. Payload bytes are those of all calls of an offer together.\n\n\
+         happens once for each plugin and machine.\n\n\
+         Calls of datasets and backends are made before a request is due, never between the arrival of a byte and its\n\
+         time stamp; `backend.parse` is called after a response, and only of backends that have no extraction plan. The\n\
+         time of a call holds that of the host's services that the plugin called, the tokenizer above all. {ROWS} samples\n\
+         are drawn of each dataset, and written by each backend; `dataset.next` and `backend.build` take many at once.\n\
+         Criteria judge a made-up run of 100 requests. Bytes are those of prompts drawn, and of requests written.\n\n\
          {tables}",
         process::machine()
     );

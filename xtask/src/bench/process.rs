@@ -25,6 +25,12 @@ pub(super) struct Usage {
     pub(super) peak_rss_bytes: u64,
 }
 
+impl Usage {
+    pub(super) fn peak_rss_mib(&self) -> f64 {
+        self.peak_rss_bytes as f64 / f64::from(1 << 20)
+    }
+}
+
 /// Does something on a thread that is bound to a CPU. Children inherit that,
 /// and so do all of their threads.
 pub(super) fn on_cpu<T: Send>(cpu: usize, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {

@@ -4,11 +4,10 @@
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use super::process::{measure as measure_process, on_cpu};
+use super::process::measure as measure_process;
 use super::stats::median;
 use super::table::table;
 use super::{Setting, clients};
-use crate::mock::Mock;
 
 const PROMPTS: u32 = 2000;
 const INPUT_TOKENS: u32 = 1024;
@@ -21,9 +20,7 @@ pub(super) fn measure(setting: &Setting) -> Result<Vec<Value>> {
     eprintln!("sampling: {PROMPTS} prompts of {INPUT_TOKENS} tokens ({} runs)", setting.runs);
     let tokenizer = setting.large_tokenizer()?;
     let file = setting.dir.join("sampling.result.json");
-    let mock = on_cpu(setting.server_cpu, || {
-        Mock::start(&mut Mock::command(&setting.vbench, clients::MODEL, "0", "0"))
-    })?;
+    let mock = setting.mock(0, 0, None)?;
     let mut per_prompt_ms = Vec::new();
     for _ in 0..setting.runs {
         let mut command = clients::serve(setting, mock.url(), &tokenizer, PROMPTS, &file);

@@ -9,11 +9,10 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use super::process::{measure as measure_process, monotonic_s, on_cpu};
+use super::process::{measure as measure_process, monotonic_s};
 use super::stats::median;
 use super::table::table;
 use super::{Setting, clients};
-use crate::mock::Mock;
 
 /// A start-up is short, and so can be repeated more often than the other measurements.
 const RUNS_PER_RUN: u32 = 4;
@@ -73,9 +72,7 @@ fn starts(setting: &Setting) -> Result<Vec<Start>> {
 
 fn run(setting: &Setting, start: &Start, count: u32) -> Result<Vec<f64>> {
     let log = setting.dir.join("start-up-server.jsonl");
-    let mock = on_cpu(setting.server_cpu, || {
-        Mock::start(Mock::command(&setting.vbench, clients::MODEL, "0", "0").arg("--log").arg(&log))
-    })?;
+    let mock = setting.mock(0, 0, Some(&log))?;
     let mut started_s = HashMap::new();
     // The first fills the caches and does not count.
     for index in 0..=count {

@@ -5,6 +5,11 @@ pub(super) fn median(values: &[f64]) -> f64 {
     percentile(values, 50.0)
 }
 
+/// The median of a figure.
+pub(super) fn median_of<T>(items: &[T], figure: impl Fn(&T) -> f64) -> f64 {
+    median(&items.iter().map(figure).collect::<Vec<_>>())
+}
+
 /// With linear interpolation, as numpy's default; not a number if there are no values.
 pub(super) fn percentile(values: &[f64], p: f64) -> f64 {
     let mut sorted = values.to_vec();
@@ -32,6 +37,7 @@ mod tests {
         assert_eq!(percentile(&values, 100.0), 4.0);
         assert!((percentile(&values, 99.0) - 3.97).abs() < 1e-12);
         assert_eq!(mean(&values), 2.5);
+        assert_eq!(median_of(&["a", "abc", "ab"], |text| text.len() as f64), 2.0);
         assert!(median(&[]).is_nan() && mean(&[]).is_nan());
     }
 }

@@ -6,9 +6,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
-use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 
+use super::process::monotonic_s;
+use super::stats::{mean, median};
 use super::table::table;
 use super::{Setting, read_json};
 
@@ -59,9 +60,8 @@ pub fn search(setting: &Setting) -> Result<Vec<Value>> {
             let worst = |found: &[Found]| {
                 found.iter().map(|(load, _)| 100.0 * (load - limit).abs() / limit).fold(0.0, f64::max)
             };
-            let mean_runs = |found: &[Found]| {
-                found.iter().map(|&(_, runs)| runs as f64).sum::<f64>() / found.len() as f64
-            };
+            let mean_runs =
+                |found: &[Found]| mean(&found.iter().map(|&(_, runs)| runs as f64).collect::<Vec<_>>());
             let json = |found: &[Found]| {
                 found.iter().map(|(load, runs)| json!({"load": load, "runs": runs})).collect::<Value>()
             };
@@ -145,7 +145,7 @@ pub fn short_runs(setting: &Setting) -> Result<Vec<Value>> {
     let params = setting.dir.join("sweep-loads.json");
     let loads: Value = [1, 2, 4, 8].iter().map(|load| json!({"max_concurrency": load})).collect();
     fs::write(&params, loads.to_string()).with_context(|| format!("cannot write {}", params.display()))?;
-    let mut wall = Vec::new();
+    let mut wall_s = Vec::new();
     for _ in 0..setting.runs {
         remove(&dir)?;
         let mut command = sweep(setting, "serve", "--ttft-ms 10 --itl-ms 5", &["--num-prompts", "13"])?;
@@ -155,20 +155,18 @@ pub fn short_runs(setting: &Setting) -> Result<Vec<Value>> {
             "-e",
             "sweep",
         ]);
-        let before = clock_gettime(ClockId::Monotonic);
+        let before_s = monotonic_s();
         finish(&mut command, &setting.dir.join("sweep.txt"))?;
-        let after = clock_gettime(ClockId::Monotonic);
-        wall.push((after.tv_sec - before.tv_sec) as f64 + (after.tv_nsec - before.tv_nsec) as f64 / 1e9);
+        wall_s.push(monotonic_s() - before_s);
     }
-    wall.sort_by(f64::total_cmp);
     let csv = fs::read_to_string(dir.join("summary.csv")).context("the sweep wrote no summary.csv")?;
     if csv.lines().count() != 9 {
         bail!("the sweep kept {} runs instead of 8", csv.lines().count().saturating_sub(1));
     }
-    let median = wall[wall.len() / 2];
-    let row = vec!["vbench sweep serve".to_owned(), format!("{median:.2}"), "< 5".to_owned()];
+    let middle = median(&wall_s);
+    let row = vec!["vbench sweep serve".to_owned(), format!("{middle:.2}"), "< 5".to_owned()];
     println!("{}", table(&["8 runs of 13 requests, 2.3 s of load", "wall s (median)", "target"], &[row]));
-    Ok(vec![json!({"runs": 8, "wall_s": wall, "median_s": median})])
+    Ok(vec![json!({"runs": 8, "wall_s": wall_s, "median_s": middle})])
 }
 
 /// A sweep over a mock server on a free port.

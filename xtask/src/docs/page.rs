@@ -16,7 +16,8 @@ const GENERATED: &str =
 pub fn datasets(offers: &[&Offer]) -> String {
     let mut text = format!(
         "{GENERATED}# Datasets\n\n\
-         `--dataset-name NAME` chooses one. Each option is a flag; a general flag, where there is one, wins over it.\n\n"
+         `--dataset-name NAME` chooses one. Each option is a flag; a general flag, where there is one, wins over it.\n\
+         How prompts are made, and how long that takes, is told in [How prompts are made](../concepts/sampling.md).\n\n"
     );
     overview(&mut text, offers);
     for (plugin, offer) in offers {
