@@ -11,7 +11,7 @@ use crate::cli;
 use crate::clock;
 use crate::fault::Fault;
 use crate::plugin::contract::Offer;
-use crate::plugin::{CacheMode, Costs, LoadOptions, Plugins};
+use crate::plugin::{CacheMode, CallCost, Costs, LoadOptions, Plugins};
 use crate::plugins::{self, Loader};
 use crate::run::Screen;
 use crate::source::Spec;
@@ -198,42 +198,35 @@ const STAGES: [&str; 10] =
 /// Calls that are given many samples at once, or give them.
 const BATCHED: [&str; 2] = ["dataset.next", "backend.build"];
 
-/// Rows of the table of calls. What is an offer's as a whole, its name and its
-/// memory, stands in its first row.
-fn rows(measured: &Measured) -> Vec<[String; HEADS.len()]> {
-    let mut rows = Vec::new();
-    for offer in &measured.offers {
-        let mut name = format!("{} {}", offer.role, offer.name);
-        let MeasuredCalls { costs, samples, bytes } = match &offer.calls {
-            Ok(calls) => calls,
-            Err(reason) => {
-                let reason = reason.lines().next().unwrap_or_default();
-                let mut row = HEADS.map(|_| String::new());
-                row[0] = name;
-                row[1] = format!("not measured: {reason}");
-                rows.push(row);
-                continue;
-            }
-        };
-        let mut memory_mib = format!("{:.1}", mebibytes(costs.peak_memory_bytes));
-        let mut calls: Vec<_> = costs.calls.iter().collect();
-        calls.sort_by_key(|(call, _)| STAGES.iter().position(|stage| call.ends_with(stage)));
-        for (call, cost) in calls {
-            let us = |ns: u64, count: u64| format!("{:.1}", ns as f64 / count.max(1) as f64 / 1000.0);
-            let is_batched = BATCHED.contains(call);
-            rows.push([
-                std::mem::take(&mut name),
-                (*call).to_owned(),
-                cost.calls.to_string(),
-                us(cost.wall_ns, cost.calls),
-                us(cost.max_wall_ns, 1),
-                if is_batched { us(cost.wall_ns, *samples) } else { String::new() },
-                bytes.get(call).map(u64::to_string).unwrap_or_default(),
-                std::mem::take(&mut memory_mib),
-            ]);
+/// Rows of an offer in the table of calls, the first of which begins with `name`
+/// and has the memory, which is the offer's as a whole.
+fn rows(offer: &MeasuredOffer, mut name: String) -> Vec<[String; HEADS.len()]> {
+    let MeasuredCalls { costs, samples, bytes } = match &offer.calls {
+        Ok(calls) => calls,
+        Err(reason) => {
+            let mut row = HEADS.map(|_| String::new());
+            row[0] = name;
+            row[1] = format!("not measured: {}", reason.lines().next().unwrap_or_default());
+            return vec![row];
         }
-    }
-    rows
+    };
+    let mut memory_mib = format!("{:.1}", mebibytes(costs.peak_memory_bytes));
+    let mut calls: Vec<_> = costs.calls.iter().collect();
+    calls.sort_by_key(|(call, _)| STAGES.iter().position(|stage| call.ends_with(stage)));
+    let us = |ns: u64, count: u64| format!("{:.1}", ns as f64 / count.max(1) as f64 / 1000.0);
+    let row = |(call, cost): (&&'static str, &CallCost)| {
+        [
+            std::mem::take(&mut name),
+            (*call).to_owned(),
+            cost.calls.to_string(),
+            us(cost.wall_ns, cost.calls),
+            us(cost.max_wall_ns, 1),
+            if BATCHED.contains(call) { us(cost.wall_ns, *samples) } else { String::new() },
+            bytes.get(call).map(u64::to_string).unwrap_or_default(),
+            std::mem::take(&mut memory_mib),
+        ]
+    };
+    calls.into_iter().map(row).collect()
 }
 
 fn to_text(all: &[Measured]) -> String {
@@ -244,7 +237,8 @@ fn to_text(all: &[Measured]) -> String {
             "{}: {} bytes, cold load {:.1} ms, warm load {:.2} ms",
             measured.name, measured.size_bytes, measured.cold_ms, measured.warm_ms
         );
-        let rows = rows(measured);
+        let named = |offer: &MeasuredOffer| rows(offer, format!("{} {}", offer.role, offer.name));
+        let rows: Vec<_> = measured.offers.iter().flat_map(named).collect();
         let widths: Vec<usize> = (0..HEADS.len())
             .map(|column| {
                 rows.iter()
@@ -271,10 +265,18 @@ fn to_markdown(all: &[Measured]) -> String {
             measured.name, measured.size_bytes, measured.cold_ms, measured.warm_ms
         );
     }
-    let numbers = "---:|".repeat(HEADS.len() - 2);
-    let _ = write!(text, "\n| {} |\n|---|---|{numbers}\n", HEADS.join(" | "));
-    for row in all.iter().flat_map(rows) {
-        let _ = writeln!(text, "| {} |", row.map(|cell| cell.replace('|', "\\|")).join(" | "));
+    // Offers of all plugins by what they are, since those of one kind are worth comparing.
+    for (role, title) in [("dataset", "Datasets"), ("backend", "Backends"), ("sla", "Criteria")] {
+        let offers = all.iter().flat_map(|measured| &measured.offers).filter(|offer| offer.role == role);
+        let rows: Vec<_> = offers.flat_map(|offer| rows(offer, offer.name.clone())).collect();
+        if rows.is_empty() {
+            continue;
+        }
+        let numbers = "---:|".repeat(HEADS.len() - 2);
+        let _ = write!(text, "\n## {title}\n\n| {} |\n|---|---|{numbers}\n", HEADS.join(" | "));
+        for row in rows {
+            let _ = writeln!(text, "| {} |", row.map(|cell| cell.replace('|', "\\|")).join(" | "));
+        }
     }
     text
 }
@@ -282,7 +284,6 @@ fn to_markdown(all: &[Measured]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plugin::CallCost;
 
     #[test]
     fn flags_may_be_for_one_offer() {
@@ -316,13 +317,21 @@ mod tests {
         let markdown = to_markdown(&all);
         assert!(markdown.contains("| acme | 10 | 123 | 1.23 |"), "{markdown}");
         let calls = [
-            "| dataset a | instantiate | 2 | 2.5 | 4.0 |  |  | 3.0 |",
+            "## Datasets",
+            "",
+            "| offer | call | calls | mean µs | longest µs | µs a sample | bytes | memory MiB |",
+            "|---|---|---:|---:|---:|---:|---:|---:|",
+            "| a | instantiate | 2 | 2.5 | 4.0 |  |  | 3.0 |",
             "|  | dataset.open | 2 | 2.5 | 4.0 |  |  |  |",
             "|  | dataset.next | 2 | 2.5 | 4.0 | 0.5 | 99 |  |",
             "|  | dataset.finish | 2 | 2.5 | 4.0 |  |  |  |",
+            "",
+            "## Criteria",
         ];
         assert!(markdown.contains(&calls.join("\n")), "{markdown}");
-        assert!(markdown.contains("| sla b | not measured: no \\| way |"), "{markdown}");
+        assert!(markdown.contains("| b | not measured: no \\| way |"), "{markdown}");
+        let text = to_text(&all);
+        assert!(text.contains("\n  dataset a ") && text.contains("\n  sla b "), "{text}");
         assert!(to_text(&all).contains("cold load 123.4 ms"));
     }
 }

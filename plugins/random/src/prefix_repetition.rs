@@ -5,8 +5,10 @@
 //! vLLM 0.33 seeds anew for this dataset: tokens from legacy numpy's, the order
 //! from CPython's. Each sequence begins where the one before has stopped
 //! drawing, so they are made one after the other, up to the last that a page of
-//! samples needs. A shuffle mixes them all, so that the first page needs nearly
-//! all of them; then they are made when the dataset is opened. With
+//! samples needs. A shuffle permutes the finished prompts, so that the first page
+//! needs nearly all of them; then they are made when the dataset is opened, which
+//! may take longer than a page. Neither can they go through the tokenizer many at
+//! once: where a sequence begins to draw is known when the one before is done. With
 //! `--sampling parallel` each has draws of its own, so they are made when they
 //! are asked for, many at once.
 

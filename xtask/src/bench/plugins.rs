@@ -58,7 +58,8 @@ pub(super) fn document(workspace: &Workspace, setting: &Setting) -> Result<()> {
          A cold load reads, checks and compiles a plugin; a warm load finds it compiled in the cache. A cold load\n\
          happens once for each plugin and machine.\n\n\
          Calls of datasets and backends are made before a request is due, never between the arrival of a byte and its\n\
-         time stamp; `backend.parse` is called after a response, and only of backends that have no extraction plan. The\n\
+         time stamp. `backend.parse` is called after a response, and only of backends that have no extraction plan; here\n\
+         it reads answers of a few bytes that are none of its format, and `cargo xtask bench parse` measures it in runs. The\n\
          time of a call holds that of the host's services that the plugin called, the tokenizer above all. {ROWS} samples\n\
          are drawn of each dataset, and written by each backend; `dataset.next` and `backend.build` take many at once.\n\
          Criteria judge a made-up run of 100 requests. Bytes are those of prompts drawn, and of requests written.\n\n\
