@@ -136,7 +136,7 @@ pub struct Reading {
 
 impl Reading {
     /// A response of which nothing has been read yet.
-    pub fn new(cutting: Cutting, meta: RequestMeta) -> Self {
+    pub fn new(cutting: Cutting, method: &Method, meta: RequestMeta) -> Self {
         let cutter = match cutting {
             Cutting::Standard(framing) => Cutter::Standard(Framer::new(framing)),
             Cutting::Reference(dialect) => Cutter::Reference(ReferenceSse::new(dialect)),
@@ -145,7 +145,13 @@ impl Reading {
         // One event a token, and the one that ends it, is what most servers
         // send. Room found bit by bit would leave as much behind in holes.
         let expected = usize::try_from(meta.output_tokens).unwrap_or(0).min(MOST_EXPECTED) + 1;
-        taken.token_events.reserve_exact(expected);
+        match method {
+            Method::Plan(_) => taken.token_events.reserve_exact(expected),
+            Method::Plugin => {
+                taken.kept.ends.reserve_exact(expected);
+                taken.kept.at_ns.reserve_exact(expected);
+            }
+        }
         Self { meta, cutter, taken, beginning: Vec::new() }
     }
 

@@ -26,12 +26,25 @@ impl<'a> Alike<'a> {
 
     /// What kind of token an event is and its text, if it is like the one known.
     pub(super) fn read<'e>(&self, event: &'e [u8]) -> Option<(TokenKind, &'e str)> {
-        let text = event.strip_prefix(self.before)?.strip_suffix(self.after)?;
-        if !is_plain(text) {
+        let rest = event.len().checked_sub(self.after.len())?;
+        let text = event.get(self.before.len()..rest)?;
+        let (before, after) = (event.get(..self.before.len())?, event.get(rest..)?);
+        if !is_plain(text) || !is_equal(before, self.before) || !is_equal(after, self.after) {
             return None;
         }
         Some((self.kind, std::str::from_utf8(text).ok()?))
     }
+}
+
+/// Whether both are the same bytes. Slices are compared byte by byte on this
+/// target, which was most of what reading a response took.
+fn is_equal(left: &[u8], right: &[u8]) -> bool {
+    let (left, left_rest) = left.as_chunks::<8>();
+    let (right, right_rest) = right.as_chunks::<8>();
+    let word = |bytes: &[u8; 8]| u64::from_ne_bytes(*bytes);
+    left.len() == right.len()
+        && left.iter().zip(right).all(|(left, right)| word(left) == word(right))
+        && left_rest == right_rest
 }
 
 /// The inside of a JSON string that stands for itself, and no empty one, for
