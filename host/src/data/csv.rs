@@ -1,12 +1,14 @@
 //! CSV with a header: every row an object of strings.
 //!
-//! The `csv` crate splits records, once to find where they begin and again for
-//! the rows that are read; quotes may hold line ends.
+//! The `csv` crate splits records to find where they begin; quotes may hold line
+//! ends. Rows that are read are split again by `csv-core`, which is inside of it:
+//! a splitter's tables take longer to build than a row takes to split.
 
 use std::cell::Cell;
 use std::io::{self, Read};
 
 use csv::{ByteRecord, Error, ErrorKind, ReaderBuilder};
+use csv_core::ReadRecordResult;
 
 use super::error::{At, DataError, Problem};
 use super::offsets::{LineNumbers, MAX_ROW_BYTES, Offsets, too_long};
@@ -171,26 +173,48 @@ fn cell_text(cell: &[u8]) -> Result<&str, Problem> {
 
 impl CsvRows {
     /// One row as a JSON object of the cells in `kept`: quoted name, cell.
-    fn object(&self, bytes: &[u8], kept: &[(String, usize)]) -> Result<String, Problem> {
-        // The line feed keeps the splitter from taking a byte order mark off
-        // the first cell of a row that is not the first of the file.
-        let mut reader = ReaderBuilder::new()
-            .has_headers(false)
-            .buffer_capacity((bytes.len() + 1).min(CHUNK_BYTES))
-            .from_reader((&b"\n"[..]).chain(bytes));
-        let mut record = ByteRecord::new();
-        let split = reader.read_byte_record(&mut record).map_err(|error| Problem::Csv(error.to_string()))?;
-        if !split || record.len() != self.header.len() {
-            return Err(Problem::Changed);
-        }
+    fn object(
+        &self,
+        splitter: &mut csv_core::Reader,
+        bytes: &[u8],
+        kept: &[(String, usize)],
+    ) -> Result<String, Problem> {
+        let (text, ends) = self.split(splitter, bytes).ok_or(Problem::Changed)?;
         let mut object = String::with_capacity(bytes.len() + 2);
         object.push('{');
         for (name, column) in kept {
-            let cell = cell_text(record.get(*column).unwrap_or_default())?;
-            row::push_field(&mut object, name, &row::quoted(cell));
+            let start = column.checked_sub(1).map_or(0, |before| ends[before]);
+            row::push_field(&mut object, name, &row::quoted(cell_text(&text[start..ends[*column]])?));
         }
         object.push('}');
         Ok(object)
+    }
+
+    /// The cells of a row end to end, and where each ends; none if they are not as
+    /// many as those of the header.
+    fn split(&self, splitter: &mut csv_core::Reader, bytes: &[u8]) -> Option<(Vec<u8>, Vec<usize>)> {
+        splitter.reset();
+        // A byte order mark is one at the start of the file alone, and part of a cell further down.
+        splitter.read_record(b"\n", &mut [0], &mut [0]);
+        // One more of each than there can be, since the splitter stops where it has no room.
+        let (mut text, mut ends) = (vec![0; bytes.len() + 1], vec![0; self.header.len() + 1]);
+        let (mut input, mut written, mut ended) = (bytes, 0, 0);
+        loop {
+            // Nothing in is the end of the file, where a row ends without a line end.
+            let (result, read, wrote, found) =
+                splitter.read_record(input, &mut text[written..], &mut ends[ended..]);
+            input = &input[read..];
+            written += wrote;
+            ended += found;
+            match result {
+                ReadRecordResult::InputEmpty => {}
+                ReadRecordResult::Record if ended == self.header.len() => {
+                    ends.truncate(ended);
+                    return Some((text, ends));
+                }
+                _ => return None,
+            }
+        }
     }
 
     /// The last column of that name, as the last of duplicate keys wins.
@@ -213,9 +237,11 @@ impl Rows for CsvRows {
         let kept: Vec<(String, usize)> =
             names.iter().filter_map(|name| Some((row::quoted(name), self.column(name)?))).collect();
         let mut answer = Answer::new(indices.len());
+        // One for all rows.
+        let mut splitter = csv_core::Reader::new();
         self.source.visit_rows(&self.offsets, indices, |slot, index, _, bytes| {
             let object = self
-                .object(bytes, &kept)
+                .object(&mut splitter, bytes, &kept)
                 .map_err(|problem| self.source.error(At::line(self.position(index)), problem))?;
             answer.put(&self.source, slot, object)
         })?;

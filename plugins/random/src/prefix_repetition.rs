@@ -244,7 +244,10 @@ impl PrefixRepetition {
             let ids = drawn(&mut serial.numpy, 0, self.vocab_size, length)?;
             let fitted = fitter.fit_one(ids, length, &mut serial.numpy)?;
             *mismatch = mismatch.saturating_add(fitted.mismatch());
-            Ok(fitted.ids)
+            let mut ids = fitted.ids;
+            // It may have been longer on the way, and is kept until the prompt's turn comes.
+            ids.shrink_to_fit();
+            Ok(ids)
         };
         for number in serial.suffixes.len()..count {
             if let Entry::Vacant(group) = prefixes.entry(groups.of(number)) {

@@ -12,7 +12,8 @@ use super::dataset_cases::{CASES, DatasetCase};
 use super::process::{Usage, measure};
 use super::stats::median_of;
 use super::table::table;
-use super::{Setting, chosen, clients};
+use super::{Setting, chosen, clients, process};
+use crate::workspace::Workspace;
 
 /// Prompts of the run that tells what starting costs: as many as prefix_repetition has prefixes.
 const FEW: u64 = 10;
@@ -24,13 +25,35 @@ struct Said {
     mean_tokens: f64,
 }
 
+/// What a case costs.
+pub(super) struct Figure {
+    case: &'static DatasetCase,
+    mean_tokens: f64,
+    cpu_ms_each: f64,
+    peak_mib: f64,
+    /// All of it, for the file of figures.
+    pub(super) json: Value,
+}
+
+impl Figure {
+    /// Tokens of a prompt, CPU of one and of 100,000, and memory, as text.
+    fn cells(&self) -> [String; 4] {
+        [
+            format!("{:.0}", self.mean_tokens),
+            format!("{:.3}", self.cpu_ms_each),
+            format!("{:.1}", self.cpu_ms_each * 100.0),
+            format!("{:.0}", self.peak_mib),
+        ]
+    }
+}
+
 /// Measures `prompts` of each dataset and prints; gives all figures.
-pub(super) fn measure_all(setting: &Setting, only: &str, prompts: u64) -> Result<Vec<Value>> {
+pub(super) fn measure_all(setting: &Setting, only: &str, prompts: u64) -> Result<Vec<Figure>> {
     if prompts <= FEW {
         bail!("{prompts} prompts are too few to see what one costs");
     }
     let dir = setting.dir.join("datasets");
-    let (mut rows, mut figures) = (Vec::new(), Vec::new());
+    let mut figures = Vec::new();
     for case in chosen(&CASES, |case| case.name, only)? {
         eprintln!("datasets: {} ({} runs of {prompts} prompts)", case.name, setting.runs);
         let (start_up, _) = dry_runs(setting, case, &dir, FEW)?;
@@ -39,15 +62,8 @@ pub(super) fn measure_all(setting: &Setting, only: &str, prompts: u64) -> Result
             (median_of(&full, |usage| usage.cpu_s) - median_of(&start_up, |usage| usage.cpu_s)) * 1e3;
         let ms_each = cpu_ms / (prompts - FEW) as f64;
         let peak_mib = full.iter().map(Usage::peak_rss_mib).fold(0.0, f64::max);
-        rows.push(vec![
-            case.name.to_owned(),
-            format!("{:.0}", said.mean_tokens),
-            format!("{ms_each:.3}"),
-            format!("{:.1}", ms_each * 100.0),
-            format!("{peak_mib:.0}"),
-        ]);
         let all = |usages: &[Usage], of: fn(&Usage) -> f64| usages.iter().map(of).collect::<Vec<_>>();
-        figures.push(json!({
+        let json = json!({
             "case": case.name,
             "prompts": prompts,
             "mean_prompt_tokens": said.mean_tokens,
@@ -56,10 +72,43 @@ pub(super) fn measure_all(setting: &Setting, only: &str, prompts: u64) -> Result
             "start_up_cpu_s": all(&start_up, |usage| usage.cpu_s),
             "wall_s": all(&full, |usage| usage.wall_s),
             "peak_rss_mib": peak_mib,
-        }));
+        });
+        figures.push(Figure { case, mean_tokens: said.mean_tokens, cpu_ms_each: ms_each, peak_mib, json });
     }
+    let rows: Vec<Vec<String>> = figures
+        .iter()
+        .map(|figure| [vec![figure.case.name.to_owned()], figure.cells().to_vec()].concat())
+        .collect();
     println!("\n{}\n", table(&["dataset", "tokens", "CPU ms/prompt", "s for 100,000", "peak MiB"], &rows));
     Ok(figures)
+}
+
+/// Writes the page on what prompts cost to make.
+///
+/// # Errors
+/// The page cannot be written.
+pub(super) fn document(workspace: &Workspace, prompts: u64, figures: &[Figure]) -> Result<()> {
+    let rows: String = figures
+        .iter()
+        .map(|figure| format!("| `{}` | {} |\n", figure.case.typed(), figure.cells().join(" | ")))
+        .collect();
+    let page = format!(
+        "# What prompts cost to make\n\n\
+         Written by `cargo xtask bench datasets --document` on: {}.\n\n\
+         CPU time of one core, start-up deducted and reading of the file included, with a byte-level BPE tokenizer of\n\
+         140,000 tokens: {prompts} prompts were made of each dataset, of a file with as many rows. Tokens are the mean of\n\
+         a prompt's, as the dataset counts them; answers whose length a dataset looks up are counted on top. Memory is\n\
+         that of the whole process, the tokenizer included, at its peak.\n\n\
+         Texts are encoded over all cores, which divides the time, but for prompts that have to be mended one after the\n\
+         other (see [How prompts are made](../concepts/sampling.md)).\n\n\
+         | flags | tokens | CPU ms a prompt | s for 100,000 prompts | peak MiB |\n\
+         |---|---:|---:|---:|---:|\n{rows}",
+        process::machine()
+    );
+    let path = workspace.root().join("docs/reference/sampling-costs.md");
+    fs::write(&path, page).with_context(|| format!("cannot write {}", path.display()))?;
+    println!("{}", path.display());
+    Ok(())
 }
 
 /// Draws `prompts` from a file with as many rows, again and again.

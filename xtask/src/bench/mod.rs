@@ -87,6 +87,9 @@ enum BenchCommand {
         /// Prompts of each; its file has as many rows.
         #[arg(long, default_value_t = PROMPTS)]
         prompts: u64,
+        /// Write the figures into docs/reference/sampling-costs.md.
+        #[arg(long)]
+        document: bool,
     },
     /// Peak memory, against its limits.
     Memory,
@@ -108,7 +111,7 @@ const ALL: [BenchCommand; 9] = [
     BenchCommand::Parse,
     BenchCommand::StartUp,
     BenchCommand::Sampling,
-    BenchCommand::Datasets { prompts: PROMPTS },
+    BenchCommand::Datasets { prompts: PROMPTS, document: false },
     BenchCommand::Memory,
     BenchCommand::Sla,
     BenchCommand::Sweep,
@@ -199,8 +202,15 @@ pub fn run(workspace: &Workspace, args: &BenchArgs) -> Result<()> {
             BenchCommand::Parse => ("parse", parse::measure(&setting, only)?),
             BenchCommand::StartUp => ("start-up", start_up::measure(&setting)?),
             BenchCommand::Sampling => ("sampling", sampling::measure(&setting)?),
-            BenchCommand::Datasets { prompts } => {
-                ("datasets", datasets::measure_all(&setting, only, prompts)?)
+            BenchCommand::Datasets { prompts, document } => {
+                if document && !only.is_empty() {
+                    bail!("--document writes down all datasets, not only those that --only chooses");
+                }
+                let figures = datasets::measure_all(&setting, only, prompts)?;
+                if document {
+                    datasets::document(workspace, prompts, &figures)?;
+                }
+                ("datasets", figures.into_iter().map(|figure| figure.json).collect())
             }
             BenchCommand::Memory => ("memory", memory::measure_all(&setting)?),
             BenchCommand::Sla => ("sla", sweeps::search(&setting)?),
