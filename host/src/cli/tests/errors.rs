@@ -24,6 +24,8 @@ fn typical_errors() {
         &["--ramp-up-strategy", "linear", "--ramp-up-start-rps", "-1", "--ramp-up-end-rps", "1"],
         &["--ramp-up-strategy", "linear", "--ramp-up-start-rps", "2", "--ramp-up-end-rps", "1"],
         &["--header", "secret"],
+        &["--session-header", "Host"],
+        &["--session-header", "x y"],
         &["--metadata", "novalue"],
         &["--metric-percentiles", "101"],
         &["--base-url", "localhost:8000"],

@@ -91,6 +91,8 @@ fn every_flag_lands_in_the_plan() {
         "x-one=1",
         " x-two = a=b ",
         "x-one=2",
+        "--session-header",
+        "X-Session",
         "--insecure",
         "--http2",
         "--request-timeout-sec",
@@ -179,6 +181,7 @@ fn every_flag_lands_in_the_plan() {
     assert!(plan.warnings.is_empty(), "{:?}", plan.warnings);
     assert_eq!(plan.target.base_url, "https://host/prefix");
     assert_eq!(plan.target.headers, [("x-one".into(), "2".into()), ("x-two".into(), "a=b".into())]);
+    assert_eq!(plan.target.session_header.as_deref(), Some("X-Session"));
     assert!(plan.target.insecure && plan.target.http2 && !plan.target.mock);
     assert_eq!((plan.target.request_timeout_s, plan.target.io_threads), (5.0, Some(2)));
     assert_eq!(plan.model.as_deref(), Some("m"));
