@@ -102,6 +102,35 @@ fn prompts_go_out_as_token_ids_where_that_is_asked_for() {
 }
 
 #[test]
+fn the_session_of_a_sample_is_sent_as_the_header_that_the_user_names() {
+    let server = RecordingServer::start(json!({}));
+    let url = server.url();
+    let args = ["--base-url", &url, "--num-prompts", "3", "--request-rate", "inf", "--no-self-timed"];
+    let header = ["--session-header", "X-Session-Id"];
+    // Any column of the trace may name the session.
+    let label = ["--timed-trace-label-session", "output_length"];
+    let run = |extra: &[&str]| Vbench::new(words(&[&SERVE, &args, &TRACE, extra])).run();
+    let sessions = || -> Vec<String> {
+        let log = server.take_log();
+        let mut sessions: Vec<String> = log
+            .iter()
+            .filter(|request| request["path"] == "/v1/completions")
+            .map(|request| request["headers"]["x-session-id"].as_str().unwrap_or("none").to_owned())
+            .collect();
+        sessions.sort();
+        sessions
+    };
+    run(&[&header[..], &label].concat()).expect_code(0);
+    assert_eq!(sessions(), ["6", "7", "9"]);
+    run(&label).expect_code(0);
+    assert_eq!(sessions(), ["none"; 3]);
+    let warned = run(&header).expect_code(0);
+    assert!(warned.stderr.contains("--session-header X-Session-Id has no effect"), "{}", warned.stderr);
+    let wrong = run(&["--timed-trace-label-session", "hash_ids"]).expect_code(2);
+    assert!(wrong.stderr.contains("neither a text nor a number"), "{}", wrong.stderr);
+}
+
+#[test]
 fn a_trace_goes_by_its_own_times_or_by_a_rate() {
     let run = |extra: &[&str]| {
         let server = RecordingServer::start(json!({}));

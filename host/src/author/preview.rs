@@ -46,6 +46,7 @@ pub fn preview(plugins: &Plugins, args: PreviewArgs, screen: &Screen) -> Result<
         endpoint: client.endpoint()?,
         authorization: None,
         user_headers: plan.target.headers.clone(),
+        session_header: plan.target.session_header.clone(),
         media: Arc::clone(&bench.media),
         flags: plan.backend.flags.clone(),
     };
@@ -53,9 +54,9 @@ pub fn preview(plugins: &Plugins, args: PreviewArgs, screen: &Screen) -> Result<
         let Some(request) = run::request_of(sample, plan.model.as_deref().unwrap_or("model")) else {
             continue;
         };
-        let id = request.id.clone();
+        let labels = run::Labels::of(&request);
         for written in client.build(vec![request]).map_err(|error| envelope.naming_flag(error))? {
-            let out = envelope.outgoing(id.as_deref(), written)?;
+            let out = envelope.outgoing(&labels, written)?;
             let _ = writeln!(text, "{} {}{}", out.method, plan.target.base_url, out.path);
             for (name, value) in &out.headers {
                 let _ = writeln!(text, "{name}: {value}");

@@ -59,6 +59,8 @@ pub struct TargetPlan {
     pub mock: bool,
     /// Headers of every request, in order, the last of each name.
     pub headers: Vec<(String, String)>,
+    /// The header that carries the session of a sample.
+    pub session_header: Option<String>,
     /// Do not verify certificates.
     pub insecure: bool,
     /// Speak HTTP/2 in the measured run.

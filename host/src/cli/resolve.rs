@@ -301,6 +301,7 @@ fn target(args: &TargetArgs, io_threads: Option<u16>) -> Result<TargetPlan, CliE
         base_url,
         mock: args.mock,
         headers: headers(args.header.as_deref().unwrap_or_default())?,
+        session_header: args.session_header.as_deref().map(session_header).transpose()?,
         insecure: args.insecure,
         http2: args.http2,
         request_timeout_s: timeout,
@@ -328,6 +329,24 @@ fn headers(items: &[String]) -> Result<Vec<(String, String)>, CliError> {
         headers.insert(name, value);
     }
     Ok(headers.into_iter().collect())
+}
+
+/// A name that no other header of a request has.
+fn session_header(name: &str) -> Result<String, CliError> {
+    const TAKEN: [&str; 7] = [
+        "authorization",
+        "connection",
+        "content-length",
+        "content-type",
+        "host",
+        "transfer-encoding",
+        "x-request-id",
+    ];
+    match http::HeaderName::from_bytes(name.as_bytes()) {
+        Ok(valid) if !TAKEN.contains(&valid.as_str()) => Ok(name.to_owned()),
+        Ok(_) => Err(usage(format!("--session-header `{name}`: that header is taken; name another"))),
+        Err(_) => Err(usage(format!("--session-header `{name}` is no name of a header"))),
+    }
 }
 
 fn pair(item: &str) -> Option<(String, String)> {

@@ -49,6 +49,9 @@ pub(super) struct TargetArgs {
     /// Headers of every request
     #[arg(long, value_name = "KEY=VALUE", num_args = 0..)]
     pub(super) header: Option<Vec<String>>,
+    /// Send the session of a sample, where it has one, as this header
+    #[arg(long, value_name = "NAME")]
+    pub(super) session_header: Option<String>,
     /// Do not verify TLS certificates
     #[arg(long)]
     pub(super) insecure: bool,

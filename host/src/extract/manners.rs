@@ -16,7 +16,7 @@ const PAUSE: Duration = Duration::from_micros(50);
 /// not read takes memory.
 const BEHIND_NS: u64 = 100_000_000;
 
-/// The reader's turn on the processor.
+/// The reader's turn on the processor: from when it last waited.
 pub(super) struct Manners {
     since_ns: MonotonicNs,
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 
 use super::manners::Manners;
 use super::origin::Origin;
@@ -61,19 +61,25 @@ where
         mut meta: impl FnMut(u32) -> RequestMeta,
     ) -> Vec<RequestRecord> {
         let patience = std::time::Duration::from_millis(100);
+        let mut manners = Manners::begin();
         while self.records.len() < expected() {
-            match arrivals.recv_timeout(patience) {
+            let batch = arrivals.try_recv().or_else(|_| {
+                let batch = arrivals.recv_timeout(patience);
+                // Who waits has left the processor: a turn begins.
+                manners = Manners::begin();
+                batch
+            });
+            match batch {
                 Ok(batch) => {
-                    let mut manners = Manners::begin();
                     for arrival in batch {
                         let came_ns = arrival.came_ns();
                         self.take(arrival, &mut meta);
                         manners.after(came_ns);
                     }
                 }
-                Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Timeout) => {}
                 // The wire is gone; what has ended is all there will be.
-                Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Disconnected) => break,
             }
         }
         self.records.sort_unstable_by_key(|record| record.index);
@@ -83,14 +89,18 @@ where
     fn take(&mut self, arrival: Arrival, meta: &mut impl FnMut(u32) -> RequestMeta) {
         match arrival {
             Arrival::Body { index, status, capture } => {
-                let reading =
-                    self.open.entry(index).or_insert_with(|| Reading::new(self.cutting, meta(index)));
+                let reading = self
+                    .open
+                    .entry(index)
+                    .or_insert_with(|| Reading::new(self.cutting, &self.method, meta(index)));
                 reading.push(status, &capture, &self.method);
             }
             Arrival::End(ending) => {
                 let index = ending.index;
-                let reading =
-                    self.open.remove(&index).unwrap_or_else(|| Reading::new(self.cutting, meta(index)));
+                let reading = self
+                    .open
+                    .remove(&index)
+                    .unwrap_or_else(|| Reading::new(self.cutting, &self.method, meta(index)));
                 let record = reading.finish(*ending, &self.method, self.origin.as_ref(), &mut self.parse);
                 if !record.succeeded() {
                     self.progress.failed.fetch_add(1, Ordering::Relaxed);

@@ -72,12 +72,40 @@ pub struct RequestMeta {
 /// Payloads kept for the plugin.
 #[derive(Debug, Default)]
 struct Kept {
+    /// How many events are expected.
+    expected: usize,
     body: Vec<u8>,
     ends: Vec<u32>,
     at_ns: Vec<u64>,
     names: Vec<(u32, String)>,
 }
 
+impl Kept {
+    fn expecting(events: usize) -> Self {
+        Self {
+            expected: events,
+            ends: Vec::with_capacity(events),
+            at_ns: Vec::with_capacity(events),
+            ..Self::default()
+        }
+    }
+
+    fn push(&mut self, event: Event<'_>) {
+        if self.body.is_empty() {
+            // Nearly all events are about as long as the first.
+            self.body.reserve((self.expected * event.payload.len()).min(MOST_EXPECTED_BYTES));
+        }
+        if let Some(name) = event.name {
+            self.names.push((self.ends.len() as u32, name.to_owned()));
+        }
+        self.body.extend_from_slice(event.payload);
+        self.ends.push(self.body.len() as u32);
+        self.at_ns.push(event.at_ns);
+    }
+}
+
+/// No room is made ahead for more bytes than this.
+const MOST_EXPECTED_BYTES: usize = 256 << 10;
 /// No room is made ahead for more token events than this.
 const MOST_EXPECTED: usize = 4096;
 
@@ -98,14 +126,7 @@ impl Taken {
             self.first_event_ns = event.at_ns;
         }
         match method {
-            Method::Plugin => {
-                if let Some(name) = event.name {
-                    self.kept.names.push((self.kept.ends.len() as u32, name.to_owned()));
-                }
-                self.kept.body.extend_from_slice(event.payload);
-                self.kept.ends.push(self.kept.body.len() as u32);
-                self.kept.at_ns.push(event.at_ns);
-            }
+            Method::Plugin => self.kept.push(event),
             // What comes after a failure is not part of an answer.
             Method::Plan(_) if self.failure.is_some() => {}
             Method::Plan(plan) => match plan.read(event.payload, &mut self.gathered, &mut self.likeness) {
@@ -136,7 +157,7 @@ pub struct Reading {
 
 impl Reading {
     /// A response of which nothing has been read yet.
-    pub fn new(cutting: Cutting, meta: RequestMeta) -> Self {
+    pub fn new(cutting: Cutting, method: &Method, meta: RequestMeta) -> Self {
         let cutter = match cutting {
             Cutting::Standard(framing) => Cutter::Standard(Framer::new(framing)),
             Cutting::Reference(dialect) => Cutter::Reference(ReferenceSse::new(dialect)),
@@ -145,7 +166,10 @@ impl Reading {
         // One event a token, and the one that ends it, is what most servers
         // send. Room found bit by bit would leave as much behind in holes.
         let expected = usize::try_from(meta.output_tokens).unwrap_or(0).min(MOST_EXPECTED) + 1;
-        taken.token_events.reserve_exact(expected);
+        match method {
+            Method::Plan(_) => taken.token_events.reserve_exact(expected),
+            Method::Plugin => taken.kept = Kept::expecting(expected),
+        }
         Self { meta, cutter, taken, beginning: Vec::new() }
     }
 

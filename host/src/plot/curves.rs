@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::axis::{Scale, shows};
 use super::error::PlotError;
+use super::levels::{Group, Levels, Section, text_of};
 use super::results::{Results, Run, columns, number};
-use crate::report::python_repr::python_repr;
 
 /// Keys by which runs are grouped, and what is plotted.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -38,9 +38,6 @@ pub struct Selection {
     pub along_load: bool,
 }
 
-/// A combination of values: keys with their texts.
-pub type Group = Vec<(String, String)>;
-
 /// What a figure shows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chart {
@@ -56,17 +53,6 @@ pub struct Chart {
     pub curves: Vec<Curve>,
     /// Runs that are not shown since a value has no place on its axis.
     pub left_out: usize,
-}
-
-/// A part of the legend.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Section {
-    /// The key; several are joined by line breaks.
-    pub key: String,
-    /// Its values, in order.
-    pub levels: Vec<String>,
-    /// Whether the values are numbers.
-    pub ordered: bool,
 }
 
 /// A line in a facet.
@@ -99,14 +85,6 @@ pub struct Point {
 const LOADS: [&str; 2] = ["request_rate", "max_concurrency"];
 /// More keys than this share one section.
 const MOST_SECTIONS: usize = 3;
-
-/// A value as Python's `str` writes it.
-pub fn text_of(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        value => python_repr(value),
-    }
-}
 
 /// The texts of a run's values.
 ///
@@ -170,14 +148,14 @@ impl Selection {
     /// # Errors
     /// A value along the vertical axis that is no number, or names on a logarithmic axis.
     pub fn chart(&self, results: &Results, runs: &[&Run]) -> Result<Chart, PlotError> {
-        let rows = levels(runs, &self.row_by);
-        let cols = levels(runs, &self.col_by);
+        let rows = Levels::of(runs, &self.row_by);
+        let cols = Levels::of(runs, &self.col_by);
         let section_keys: Vec<&[String]> = match self.curve_by.len() {
             0 => Vec::new(),
             n if n <= MOST_SECTIONS => self.curve_by.chunks(1).collect(),
             _ => vec![self.curve_by.as_slice()],
         };
-        let section_levels: Vec<Levels> = section_keys.iter().map(|keys| levels(runs, keys)).collect();
+        let section_levels: Vec<Levels> = section_keys.iter().map(|keys| Levels::of(runs, keys)).collect();
         let x_names = self.x_names(results, runs)?;
         let along_load = self.along_load && x_names.is_none() && !LOADS.contains(&self.var_x.as_str());
 
@@ -251,108 +229,10 @@ impl Selection {
                 path: results.file(run).to_owned(),
             });
         }
-        let names = levels(runs, std::slice::from_ref(&self.var_x));
-        let texts = names.0.into_iter().filter(|combination| !combination[0].is_null());
+        let names = Levels::of(runs, std::slice::from_ref(&self.var_x));
+        let texts = names.values().iter().filter(|combination| !combination[0].is_null());
         Ok(Some(texts.map(|combination| text_of(&combination[0])).collect()))
     }
-}
-
-/// The combinations of values that some keys have, in order.
-struct Levels(Vec<Vec<Value>>);
-
-impl Levels {
-    fn place(&self, run: &Run, keys: &[String]) -> usize {
-        let wanted = combination(run, keys);
-        self.0.iter().position(|level| *level == wanted).unwrap_or(0)
-    }
-
-    fn groups(&self, keys: &[String]) -> Vec<Group> {
-        let pairs = |level: &Vec<Value>| keys.iter().cloned().zip(level.iter().map(text_of)).collect();
-        self.0.iter().map(pairs).collect()
-    }
-
-    fn section(&self, keys: &[String]) -> Section {
-        let single = keys.len() == 1;
-        // What is the same on all curves tells none from another.
-        let differs = |at: &usize| self.0.iter().any(|level| level[*at] != self.0[0][*at]);
-        let differing: Vec<usize> = (0..keys.len()).filter(differs).collect();
-        let text = |level: &Vec<Value>| {
-            let pairs = keys
-                .iter()
-                .zip(level)
-                .enumerate()
-                .filter(|(at, _)| differing.is_empty() || differing.contains(at));
-            match level.as_slice() {
-                [value] if single => text_of(value),
-                _ => pairs
-                    .map(|(_, (key, value))| format!("{key}={}", text_of(value)))
-                    .collect::<Vec<_>>()
-                    .join(", "),
-            }
-        };
-        Section {
-            key: if single { keys[0].clone() } else { String::new() },
-            levels: self.0.iter().map(text).collect(),
-            ordered: single && self.0.iter().all(|level| level.iter().all(|value| number(value).is_some())),
-        }
-    }
-}
-
-fn combination(run: &Run, keys: &[String]) -> Vec<Value> {
-    keys.iter().map(|key| run.fields.get(key).cloned().unwrap_or(Value::Null)).collect()
-}
-
-fn levels(runs: &[&Run], keys: &[String]) -> Levels {
-    let mut levels: Vec<Vec<Value>> = Vec::new();
-    let mut seen = std::collections::HashSet::new();
-    for run in runs {
-        let level = combination(run, keys);
-        if seen.insert(level.iter().map(Value::to_string).collect::<Vec<_>>()) {
-            levels.push(level);
-        }
-    }
-    // Stable, so that values without an order stay as they come.
-    levels.sort_by(|a, b| {
-        a.iter().zip(b).map(|(a, b)| order(a, b)).find(|o| o.is_ne()).unwrap_or(std::cmp::Ordering::Equal)
-    });
-    Levels(levels)
-}
-
-/// Missing values first, then truth values, numbers, texts.
-fn order(a: &Value, b: &Value) -> std::cmp::Ordering {
-    let rank = |value: &Value| match value {
-        Value::Null => 0,
-        Value::Bool(_) => 1,
-        value if number(value).is_some() => 2,
-        Value::String(_) => 3,
-        _ => 4,
-    };
-    rank(a).cmp(&rank(b)).then_with(|| match (a, b) {
-        (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
-        (a, b) => match (number(a), number(b)) {
-            (Some(a), Some(b)) => a.total_cmp(&b),
-            _ => natural_order(&text_of(a), &text_of(b)),
-        },
-    })
-}
-
-/// Texts with the numbers in them by their size: `q8` before `q16`.
-fn natural_order(a: &str, b: &str) -> std::cmp::Ordering {
-    let parts = |text: &str| -> Vec<(bool, String)> {
-        let chars: Vec<char> = text.chars().collect();
-        let runs = chars.chunk_by(|a, b| a.is_ascii_digit() == b.is_ascii_digit());
-        runs.map(|run| (run[0].is_ascii_digit(), run.iter().collect())).collect()
-    };
-    let order = |((a_number, a), (b_number, b)): (&(bool, String), &(bool, String))| {
-        if !a_number || !b_number {
-            return a.cmp(b);
-        }
-        let (a, b) = (a.trim_start_matches('0'), b.trim_start_matches('0'));
-        a.len().cmp(&b.len()).then_with(|| a.cmp(b))
-    };
-    let (left, right) = (parts(a), parts(b));
-    let differing = left.iter().zip(&right).map(order).find(|order| order.is_ne());
-    differing.unwrap_or_else(|| left.len().cmp(&right.len())).then_with(|| a.cmp(b))
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -532,13 +412,6 @@ mod tests {
             json!({"x": 1, "y": 1, "a": 1, "b": 2, "c": 3, "d": null}),
             json!({"x": 1, "y": 1, "a": 1, "b": 3, "c": 3, "d": "x"}),
         ]])
-    }
-
-    #[test]
-    fn numbers_within_names_are_in_order() {
-        let mut names = ["q16 fp8", "q8", "q016 a", "q16", "a", "q8 fp8", "10", "9b"];
-        names.sort_by(|a, b| natural_order(a, b));
-        assert_eq!(names, ["9b", "10", "a", "q8", "q8 fp8", "q16", "q016 a", "q16 fp8"]);
     }
 
     #[test]

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::curves::{Group, Selection, check_keys, group_by};
+use super::curves::{Selection, check_keys, group_by};
 use super::error::PlotError;
 use super::figure::{Figure, Format};
 use super::filter::{Binner, Filter};
+use super::levels::Group;
 use super::pareto::{self, ParetoKeys};
 use super::raster::PIXELS_PER_INCH;
 use super::results::{Results, Run};

@@ -1,8 +1,8 @@
 //! The legend: beside the frames, so that it never covers data.
 
-use super::curves::Section;
 use super::drawing::{Anchor, Drawing, Place, Stroke, TextStyle};
 use super::font;
+use super::levels::Section;
 use super::palette::{self, AXIS, DASHES, INK, MARKERS, Marker};
 
 /// How a curve looks.

@@ -1,13 +1,14 @@
 //! Curves in a grid of frames that share their axes.
 
 use super::axis::{Axis, grouped, short};
-use super::curves::{Chart, Curve, Group, Selection};
+use super::curves::{Chart, Curve, Selection};
 use super::drawing::{Anchor, Drawing, Fill, Place, Stroke, TextStyle};
 use super::figure::{Figure, Spot};
 use super::font;
 use super::frame::{Frame, Labels, beside, ticks_across, ticks_up};
 use super::label;
 use super::legend::{Legend, Looks, level_name};
+use super::levels::Group;
 use super::palette::INK;
 
 /// Width of a frame by its height.

@@ -4,7 +4,7 @@
 //! | file | what |
 //! |---|---|
 //! | `results` | runs as a sweep left them |
-//! | `filter`, `curves`, `pareto` | which runs, in which facet, on which curve; pure |
+//! | `filter`, `levels`, `curves`, `pareto` | which runs, in which facet, on which curve; pure |
 //! | `axis`, `label`, `palette`, `font` | ticks, names with units, colours, widths of texts; pure |
 //! | `drawing`, `frame`, `legend` | shapes, and the parts of charts made of them |
 //! | `line_chart`, `pareto_chart`, `dataset_stats` | the charts |
@@ -27,6 +27,7 @@ mod font;
 mod frame;
 mod label;
 mod legend;
+mod levels;
 mod line_chart;
 mod page;
 mod palette;

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde_json::{Map, Number, Value};
 
-use super::curves::text_of;
 use super::error::PlotError;
+use super::levels::text_of;
 use super::results::{Results, Run, number};
 use crate::report::python_float;
 

@@ -1,11 +1,11 @@
 //! The Pareto frontier as a picture.
 
 use super::axis::{Axis, Scale, short};
-use super::curves::text_of;
 use super::drawing::{Anchor, Drawing, Fill, Place, Stroke, TextStyle};
 use super::figure::{Figure, Spot};
 use super::font;
 use super::frame::{Frame, Labels, beside, ticks_across, ticks_up};
+use super::levels::text_of;
 use super::palette::{BACKGROUND, COLOURS, INK, Marker};
 use super::pareto::ParetoPoint;
 

@@ -411,6 +411,9 @@ pub struct PastTurn {
 pub struct RequestIn {
     /// The request's id.
     pub id: Option<String>,
+    /// The session of its sample, of which the backend is told nothing: the
+    /// header that carries it is the host's.
+    pub session: Option<String>,
     /// Model or adapter name.
     pub model: String,
     /// Earlier turns, oldest first.

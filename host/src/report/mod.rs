@@ -56,4 +56,6 @@ pub enum ReportError {
 }
 
 #[cfg(test)]
+mod recorded_case;
+#[cfg(test)]
 mod reference_tests;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::anyhow;
 
 use super::phase::{Phase, PhaseOutcome};
-use super::prepare::{Ahead, Envelope};
+use super::prepare::{Ahead, Envelope, Labels};
 use super::probes::{ProbeLine, Probes, probe_input};
 use crate::cli::{Compat, ServePlan};
 use crate::extract::plan::ReadyPlan;
@@ -88,7 +88,8 @@ impl<'a> Bench<'a> {
         });
         let user_headers = plan.target.headers.clone();
         let flags = plan.backend.flags.clone();
-        let envelope = Envelope { endpoint, authorization, user_headers, media, flags };
+        let session_header = plan.target.session_header.clone();
+        let envelope = Envelope { endpoint, authorization, user_headers, session_header, media, flags };
         Ok(Self {
             plugins,
             backend: plan.backend.name.clone(),
@@ -197,7 +198,7 @@ impl<'a> Bench<'a> {
         let written =
             client.build(vec![probe_input(test)]).map_err(|error| self.envelope.naming_flag(error))?.pop();
         let written = written.ok_or_else(|| Fault::plugin(anyhow!("the backend wrote no probe")))?;
-        let request = self.envelope.outgoing(None, written)?;
+        let request = self.envelope.outgoing(&Labels::default(), written)?;
         let (out, arrivals) = channel();
         let wire = start_wire(&self.target, &WireOptions { threads: 1, ..self.options.clone() }, out)?;
         let endpoint = self.envelope.endpoint.clone();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 
-use super::prepare::{Envelope, request_of};
+use super::prepare::{Envelope, Labels, request_of};
 use super::sampling::sample;
 use super::screen::Screen;
 use super::serve::{authorization, backend_args, dataset_says, forces_ignore_eos, load_tokenizer};
@@ -58,6 +58,7 @@ pub fn dry_run(
         endpoint: client.endpoint()?,
         authorization: authorization(),
         user_headers: plan.target.headers.clone(),
+        session_header: plan.target.session_header.clone(),
         media: Arc::new(Store::new()),
         flags: plan.backend.flags.clone(),
     };
@@ -77,12 +78,12 @@ pub fn dry_run(
         .take(SHOWN)
         .filter_map(|(sample, model)| request_of(sample.clone(), model))
         .collect();
-    let ids: Vec<Option<String>> = inputs.iter().map(|input| input.id.clone()).collect();
+    let labels: Vec<Labels> = inputs.iter().map(Labels::of).collect();
     let written = client.build(inputs).map_err(|error| envelope.naming_flag(error))?;
     let count = workload.samples.len();
     screen.line(format!("Dry run: nothing is sent. {} of {count} requests:", written.len()));
-    for (at, (id, written)) in ids.iter().zip(written).enumerate() {
-        let request = envelope.outgoing(id.as_deref(), written)?;
+    for (at, (labels, written)) in labels.iter().zip(written).enumerate() {
+        let request = envelope.outgoing(labels, written)?;
         let due_s = workload.schedule.offsets_s.get(at).copied().unwrap_or_default();
         screen.line(format!("\nRequest {}, due after {due_s:.6} s:", at + 1));
         screen.line(shown(&request, &site));

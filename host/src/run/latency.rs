@@ -169,7 +169,14 @@ fn inputs(
             output_tokens: i64::from(options.output_len),
             delay_ms: 0.0,
         };
-        Ok(RequestIn { id: None, model: model.to_owned(), history: Vec::new(), turn, overrides: None })
+        Ok(RequestIn {
+            id: None,
+            session: None,
+            model: model.to_owned(),
+            history: Vec::new(),
+            turn,
+            overrides: None,
+        })
     };
     (0..options.batch_size).map(input).collect()
 }

@@ -29,7 +29,7 @@ mod workload;
 
 pub use latency::latency;
 pub use plots::{plot, plot_pareto};
-pub(crate) use prepare::{Envelope, request_of};
+pub(crate) use prepare::{Envelope, Labels, request_of};
 pub(crate) use sampling::sample;
 pub use screen::Screen;
 pub(crate) use serve::backend_args;

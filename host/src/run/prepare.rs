@@ -35,12 +35,28 @@ pub struct Envelope {
     pub endpoint: Endpoint,
     /// The credentials' header, if there are any.
     pub authorization: Option<String>,
-    /// The user's headers, which win over all but the request id.
+    /// The user's headers, which win over all but those of one request.
     pub user_headers: Vec<(String, String)>,
+    /// The header that carries a sample's session, if the run uses one.
+    pub session_header: Option<String>,
     /// The media that bodies refer to.
     pub media: Arc<Store>,
     /// The flags of the backend's options, for its errors.
     pub flags: BTreeMap<String, String>,
+}
+
+/// What the headers of one request say, and no other's.
+#[derive(Debug, Clone, Default)]
+pub struct Labels {
+    id: Option<String>,
+    session: Option<String>,
+}
+
+impl Labels {
+    /// Those of a request that is about to be written.
+    pub fn of(input: &RequestIn) -> Self {
+        Self { id: input.id.clone(), session: input.session.clone() }
+    }
 }
 
 /// A request that is ready, and what the results need to know of it.
@@ -87,7 +103,7 @@ impl Envelope {
     ///
     /// # Errors
     /// When the body refers to a medium that is not held, or that is none.
-    fn seal(&self, id: Option<&str>, written: RequestOut) -> Result<Sealed, Fault> {
+    fn seal(&self, labels: &Labels, written: RequestOut) -> Result<Sealed, Fault> {
         let fault = |error| Fault::plugin(anyhow!("a request cannot be written: {error}"));
         let mut form_type = None;
         let mut audio_s = 0.0;
@@ -122,7 +138,10 @@ impl Envelope {
         for (name, value) in &self.user_headers {
             put(name, value);
         }
-        if let Some(id) = id {
+        if let (Some(name), Some(session)) = (&self.session_header, &labels.session) {
+            put(name, session);
+        }
+        if let Some(id) = &labels.id {
             put("x-request-id", id);
         }
         let request = Outgoing {
@@ -138,8 +157,8 @@ impl Envelope {
     ///
     /// # Errors
     /// When the body refers to a medium that is not held, or that is none.
-    pub fn outgoing(&self, id: Option<&str>, written: RequestOut) -> Result<Outgoing, Fault> {
-        self.seal(id, written).map(|sealed| sealed.request)
+    pub fn outgoing(&self, labels: &Labels, written: RequestOut) -> Result<Outgoing, Fault> {
+        self.seal(labels, written).map(|sealed| sealed.request)
     }
 }
 
@@ -251,11 +270,11 @@ fn write_batch(
     if batch.is_empty() {
         return Ok(Vec::new());
     }
-    let ids: Vec<Option<String>> = batch.iter().map(|input| input.id.clone()).collect();
+    let labels: Vec<Labels> = batch.iter().map(Labels::of).collect();
     let written = client.build(batch).map_err(|error| envelope.naming_flag(error))?;
     let mut requests = Vec::with_capacity(written.len());
-    for (id, out) in ids.iter().zip(written) {
-        let sealed = envelope.seal(id.as_deref(), out)?;
+    for (labels, out) in labels.iter().zip(written) {
+        let sealed = envelope.seal(labels, out)?;
         if let Some(slot) = facts.get(*done) {
             slot.note(&sealed);
         }
@@ -281,7 +300,7 @@ pub fn meta_of(sample: &Sample) -> RequestMeta {
 
 /// A sample's first turn as a request for `model`.
 pub fn request_of(sample: Sample, model: &str) -> Option<RequestIn> {
-    let Sample { id, turns, overrides, .. } = sample;
+    let Sample { id, turns, overrides, session, .. } = sample;
     let turn = turns.into_iter().next()?;
-    Some(RequestIn { id, model: model.to_owned(), history: Vec::new(), turn, overrides })
+    Some(RequestIn { id, session, model: model.to_owned(), history: Vec::new(), turn, overrides })
 }

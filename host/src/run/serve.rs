@@ -308,10 +308,11 @@ fn open_criteria(plan: &ServePlan, plugins: &Plugins) -> Result<Criteria, Fault>
         .collect()
 }
 
-/// The first sample as the request by which the server is tried: without an id.
+/// The first sample as the request by which the server is tried: without an id
+/// or a session.
 pub(super) fn test_input(sample: &Sample, model: &str) -> Option<RequestIn> {
     let mut input = request_of(sample.clone(), model)?;
-    input.id = None;
+    (input.id, input.session) = (None, None);
     Some(input)
 }
 

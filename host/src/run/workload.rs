@@ -46,6 +46,14 @@ impl Workload {
         }
         let pace =
             timestamps_s.map_or_else(|| pace(&plan.load), |timestamps_s| Pace::SelfTimed { timestamps_s });
+        if let Some(header) = &plan.target.session_header
+            && samples.iter().all(|sample| sample.session.is_none())
+        {
+            screen.warn(format!(
+                "--session-header {header} has no effect: no sample of dataset `{}` has a session",
+                plan.dataset.name
+            ));
+        }
         let schedule = arrivals(&pace, count, &mut numpy_random).map_err(Fault::user)?;
         let models = model_names(plan.backend.lora.as_ref(), model, count, &mut python_random)?;
         Ok(Self { samples, models, schedule, self_timed, dataset: identity, skipped })

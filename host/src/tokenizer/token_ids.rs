@@ -3,6 +3,7 @@
 use std::hash::BuildHasher;
 
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use rustc_hash::FxBuildHasher;
 
 use super::tokenizer_json::Vocab;
@@ -43,17 +44,16 @@ impl TokenIds {
             *span = (start, end);
             start = end;
         }
-        let mut built =
-            Self { text: vocab.text().to_owned(), spans, ids: HashTable::with_capacity(vocab.len()) };
+        let text = vocab.text().to_owned();
+        let mut ids = HashTable::with_capacity(vocab.len());
+        let at = |id: &u32| token_at(&text, &spans, *id).unwrap_or_default();
         for (token, id) in vocab.tokens() {
-            if built.get(token).is_some() {
-                return None;
-            }
-            built.ids.insert_unique(hash(token), id, |id| {
-                hash(token_at(&built.text, &built.spans, *id).unwrap_or_default())
-            });
+            match ids.entry(hash(token), |id| at(id) == token, |id| hash(at(id))) {
+                Entry::Vacant(place) => place.insert(id),
+                Entry::Occupied(_) => return None,
+            };
         }
-        Some(built)
+        Some(Self { text, spans, ids })
     }
 
     /// Number of tokens.

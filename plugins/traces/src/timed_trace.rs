@@ -43,6 +43,9 @@ pub struct TimedTraceConfig {
     /// Key of the hash ids of a prompt's blocks. Prompts with the same ids share their tokens.
     #[serde(default = "label_hash_ids")]
     label_hash_ids: String,
+    /// Key of the session that a request belongs to, a text or a number; `--session-header` sends it.
+    #[serde(default)]
+    label_session: Option<String>,
     /// How a hash id becomes tokens: `stable`, the same everywhere, or `python:N`, as in vLLM under PYTHONHASHSEED=N.
     #[serde(default = "hash")]
     hash: String,
@@ -200,7 +203,20 @@ impl TimedTrace {
         let prompt = self.expansion.prompt(&ids, usize::try_from(length).unwrap_or(0))?;
         let prompt_tokens = prompt.len() as u64;
         let turn = Turn::new(Prompt::TokenIds(prompt), prompt_tokens, output_tokens);
-        Ok(Sample::new(turn).with_id(self.cx.request_id(index)).due_at(arrival_s))
+        let mut sample = Sample::new(turn).with_id(self.cx.request_id(index)).due_at(arrival_s);
+        sample.session = self.session(row, index)?;
+        Ok(sample)
+    }
+
+    /// The session of a row, if the trace has sessions.
+    fn session(&self, row: &Row, index: u64) -> Result<Option<String>> {
+        let Some(label) = &self.config.label_session else { return Ok(None) };
+        match self.field(row, label, "session", index)?.1 {
+            Value::String(session) => Ok(Some(session)),
+            Value::Number(session) => Ok(Some(session.to_string())),
+            other => Err(Error::input(format!("`{other}` is neither a text nor a number"))
+                .at(self.rows.locate(index).column(label))),
+        }
     }
 
     /// `float(value)` of what a row has at `label`, which the flag

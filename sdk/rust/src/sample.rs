@@ -27,6 +27,12 @@ impl Sample {
         self
     }
 
+    /// Puts it in a session, which the host sends as the header that the user names.
+    pub fn in_session(mut self, session: impl Into<String>) -> Self {
+        self.session = Some(session.into());
+        self
+    }
+
     /// Lays a JSON object over the user's extra body for this sample alone.
     pub fn with_overrides(mut self, json: impl Into<String>) -> Self {
         self.overrides = Some(json.into());

@@ -1,11 +1,12 @@
 //! Whole command lines.
 
+mod errors;
 mod fake_offers;
+mod latency_throughput;
 mod reference;
 
 use serde_json::json;
 
-use super::LatencyPlan;
 use super::early::early;
 use super::offers::{OfferSpec, Role};
 use super::plan::ServePlan;
@@ -90,6 +91,8 @@ fn every_flag_lands_in_the_plan() {
         "x-one=1",
         " x-two = a=b ",
         "x-one=2",
+        "--session-header",
+        "X-Session",
         "--insecure",
         "--http2",
         "--request-timeout-sec",
@@ -178,6 +181,7 @@ fn every_flag_lands_in_the_plan() {
     assert!(plan.warnings.is_empty(), "{:?}", plan.warnings);
     assert_eq!(plan.target.base_url, "https://host/prefix");
     assert_eq!(plan.target.headers, [("x-one".into(), "2".into()), ("x-two".into(), "a=b".into())]);
+    assert_eq!(plan.target.session_header.as_deref(), Some("X-Session"));
     assert!(plan.target.insecure && plan.target.http2 && !plan.target.mock);
     assert_eq!((plan.target.request_timeout_s, plan.target.io_threads), (5.0, Some(2)));
     assert_eq!(plan.model.as_deref(), Some("m"));
@@ -258,80 +262,6 @@ fn an_option_knows_the_flag_that_set_it() {
     assert_eq!(plan.dataset.flags["output_len"], "random-output-len");
 }
 
-fn latency(line: &[&str]) -> Result<LatencyPlan, String> {
-    let line: Vec<&str> = ["latency"].iter().chain(line).copied().collect();
-    match invoke(&line, &usual()).map_err(|error| error.to_string())? {
-        Invocation::Latency(plan) => Ok(*plan),
-        other => Err(format!("{other:?}")),
-    }
-}
-
-#[test]
-fn latency_takes_its_own_flags_and_those_of_the_target() {
-    let plan = latency(&[]).unwrap();
-    let options = &plan.options;
-    assert_eq!((options.input_len, options.output_len, options.batch_size, options.n), (32, 128, 8, 1));
-    assert_eq!((options.num_iters_warmup, options.num_iters), (10, 30));
-    assert!(plan.serve.tokenizer.skip && plan.serve.backend.ignore_eos);
-    assert_eq!(json!(plan.serve.backend.sampling), json!({"temperature": 1.0}));
-    let plan = latency(&[
-        "--batch_size=3",
-        "--use-beam-search",
-        "--n",
-        "4",
-        "--base-url",
-        "http://h:1",
-        "--header",
-        "a=b",
-        "--top-k",
-        "5",
-        "--temperature",
-        "0.5",
-        "--seed",
-        "7",
-        "--output-json",
-        "x.json",
-    ])
-    .unwrap();
-    assert_eq!((plan.options.batch_size, plan.serve.seed), (3, 7));
-    assert_eq!(plan.serve.target.base_url, "http://h:1");
-    assert_eq!(json!(plan.serve.backend.sampling), json!({"top_k": 5, "temperature": 0.5}));
-    assert_eq!(json!(plan.serve.backend.extra_body), json!({"n": 4, "use_beam_search": true}));
-    for (words, reason) in [
-        (&["--request-rate", "1"][..], "has no meaning for `vbench latency`"),
-        (&["--tokenizer", "x"], "has no meaning"),
-        (&["--random-input-len", "4"], "has no meaning"),
-        (&["--disable-detokenize"], "vLLM's engine"),
-        (&["--num-iters", "0"], "0 is not in"),
-        (&["stray"], "stray"),
-    ] {
-        let error = latency(words).unwrap_err();
-        assert!(error.contains(reason), "{words:?}: {error}");
-    }
-}
-
-#[test]
-fn throughput_takes_datasets_too() {
-    let throughput = |line: &[&str]| {
-        let line: Vec<&str> = ["bench", "throughput"].iter().chain(line).copied().collect();
-        match invoke(&line, &usual()).map_err(|error| error.to_string())? {
-            Invocation::Throughput(plan) => Ok(*plan),
-            other => Err(format!("{other:?}")),
-        }
-    };
-    let plan = throughput(&["--dataset-path", "x.json", "--num-warmups", "2", "--n=3"]).unwrap();
-    assert_eq!((plan.serve.dataset.name.as_str(), plan.serve.load.num_warmups), ("sharegpt", 2));
-    assert_eq!(json!(plan.serve.backend.extra_body), json!({"n": 3}));
-    assert_eq!(plan.serve.load.request_rate, f64::INFINITY);
-    let plan = throughput(&["--random-input-len", "5", "--num-prompts", "9"]).unwrap();
-    assert_eq!((plan.serve.dataset.name.as_str(), plan.serve.num_prompts), ("random", 9));
-    for words in [&["--max-concurrency", "1"][..], &["--save-result"], &["--dry-run"]] {
-        assert!(throughput(words).unwrap_err().contains("has no meaning for `vbench throughput`"));
-    }
-    assert!(printed(&["throughput", "--help"], &usual()).contains("--num-warmups"));
-    assert!(printed(&["latency", "--help=Target"], &usual()).contains("--base-url"));
-}
-
 #[test]
 fn addresses() {
     for (words, url) in [
@@ -408,119 +338,6 @@ fn ramps() {
     assert_eq!(serve(&ramp).unwrap().load.ramp_up, Some(expected));
     let zero = ["--ramp-up-strategy", "linear", "--ramp-up-start-rps", "0", "--ramp-up-end-rps", "10"];
     assert!(serve(&zero).unwrap_err().contains("above 0"));
-}
-
-#[test]
-fn typical_errors() {
-    let mut offers = usual();
-    offers.push(acme());
-    let lines: &[&[&str]] = &[
-        &["--nonsense", "1"],
-        &["--num-promts", "1"],
-        &["--seed", "-1"],
-        &["--seed"],
-        &["--request-rate", "fast"],
-        &["--request-rate", "nan"],
-        &["--request-rate", "0"],
-        &["--burstiness", "-1"],
-        &["--max-concurrency", "0"],
-        &["--ramp-up-strategy", "linear"],
-        &["--ramp-up-strategy", "linear", "--ramp-up-start-rps", "-1", "--ramp-up-end-rps", "1"],
-        &["--ramp-up-strategy", "linear", "--ramp-up-start-rps", "2", "--ramp-up-end-rps", "1"],
-        &["--header", "secret"],
-        &["--metadata", "novalue"],
-        &["--metric-percentiles", "101"],
-        &["--base-url", "localhost:8000"],
-        &["--mock", "--base-url", "http://x"],
-        &["--extra-body", "[1]"],
-        &["--extra-body", "{"],
-        &["--temperature", "inf"],
-        &["--save-result=yes"],
-        &["--goodput"],
-        &["--top"],
-        &["--hf-name", "x"],
-        &["--dataset-name", "hf"],
-        &["--dataset-name", "nonsense"],
-        &["--backend", "vllm-rerank"],
-        &["--sla", "nonsense"],
-        &["--dataset-path", "x.json"],
-        &["--dataset-name", "sharegpt"],
-        &["--random-input-len", "many"],
-        &["--dataset-name", "custom", "--dataset-path", "x", "--random-input-len", "many"],
-        &["--random-output-len", "0"],
-        &["--input-len", "-5"],
-        &["--dataset-name", "acme_logs", "--acme-logs-size", "7"],
-        &["--dataset-name", "acme_logs", "--acme-logs-size", "64"],
-        &["--dataset-name", "acme_logs", "--acme-logs-mode", "medium"],
-        &["--dataset-name", "acme_logs", "--acme-logs-ratio", "0"],
-        &["--dataset-name", "acme_logs", "--acme-logs-word", "b"],
-        &["--sla", "threshold", "--sla", "threshold"],
-        &["--max-error-rate", "2"],
-        &["--percentile-metrics", "ttft,ttfb"],
-        &["--probe-request-rate", "-1"],
-        &["--probe-request-rate", "inf"],
-        &["--prompt-token-ids", "--skip-tokenizer-init"],
-        &["--prompt-token-ids", "--backend", "openai-chat"],
-        &["--fail-on-errors", "--max-error-rate", "0.1"],
-        &["--io-threads", "0"],
-        &["--request-timeout-sec", "0"],
-        &["--common-prefix-len", "1"],
-        &["--extra-body.size", "1.5K"],
-        &["stray"],
-    ];
-    let mut report = String::new();
-    for line in lines {
-        let error = serve_with(line, &offers).expect_err(&line.join(" "));
-        report.push_str(&format!("$ {}\n{error}\n\n", line.join(" ")));
-    }
-    insta::assert_snapshot!(report);
-}
-
-#[test]
-fn plugins_that_disagree_are_named() {
-    let flag = |plugin: &str, name: &str, schema| offer(Role::Dataset, plugin, name, json!({"p": schema}));
-    let mut report = String::new();
-    for (left, right) in [
-        (
-            flag("acme", "a", json!({"type": "string", "x-flag": "shared"})),
-            flag("bolt", "b", json!({"type": "integer", "x-flag": "shared"})),
-        ),
-        (
-            flag("acme", "a", json!({"type": "string", "x-flag": "b-p"})),
-            flag("bolt", "b", json!({"type": "string"})),
-        ),
-        (flag("acme", "a", json!({"type": "string"})), flag("bolt", "a", json!({"type": "string"}))),
-        (
-            flag("acme", "a", json!({"type": "string"})),
-            flag("bolt", "b", json!({"type": "string", "x-flag": "seed"})),
-        ),
-        (
-            flag("acme", "a", json!({"type": "string"})),
-            flag("bolt", "b", json!({"type": "string", "x-flag": "plugin-cache"})),
-        ),
-        (
-            flag("acme", "a", json!({"type": "string"})),
-            flag("bolt", "b", json!({"type": "string", "x-flag": "plot-timeline"})),
-        ),
-        (
-            flag("acme", "a", json!({"type": "string"})),
-            flag("bolt", "b", json!({"type": "string", "x-flag": "help"})),
-        ),
-        (
-            flag("acme", "a", json!({"type": "string"})),
-            flag("bolt", "b", json!({"type": "string", "x-general-flag": "b-p"})),
-        ),
-    ] {
-        let error = invoke(&["serve"], &[left, right]).expect_err("the plugins disagree");
-        report.push_str(&format!("{error}\n"));
-        assert_eq!(crate::fault::Fault::from(error).exit_code(), crate::fault::EXIT_PLUGIN);
-    }
-    insta::assert_snapshot!(report);
-    let same = flag("acme", "a", json!({"type": "string", "x-flag": "hf-name"}));
-    let mut offers = usual();
-    offers.push(same);
-    let plan = serve_with(&["--dataset-name", "a", "--hf-name", "x"], &offers).unwrap();
-    assert_eq!(plan.dataset.config, json!({"p": "x"}));
 }
 
 #[test]

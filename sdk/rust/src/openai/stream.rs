@@ -63,6 +63,8 @@ pub trait Choice<'a>: Deserialize<'a> {
 /// [`Choice::token`] stands for; events of another shape are left to it.
 pub fn read_stream<'a, C: Choice<'a>>(plan: &Plan, compat: Compat, response: &'a Response) -> Parsed {
     let mut reader = Reader::new(plan);
+    // Nearly every event is a token event.
+    reader.parsed_mut().tokens.reserve(response.ends.len());
     let usage_on_token_events = plan.usage.iter().any(|rule| rule.on_token_events);
     let mut alike: Option<Alike<'_>> = None;
     for payload in response.events() {
