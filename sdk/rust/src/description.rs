@@ -1,7 +1,7 @@
 //! What a plugin says of itself: offers and the schemas of their options.
 
-use schemars::generate::{SchemaGenerator, SchemaSettings};
-use schemars::{JsonSchema, Schema};
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -33,19 +33,10 @@ pub fn offer<C: JsonSchema>(role: Role, name: &str, aliases: &[&str], summary: &
 /// place rather than by reference. Doc comments become descriptions. It refuses
 /// options that `C` has not.
 pub fn config_schema<C: JsonSchema>() -> String {
-    of_options(generator().into_root_schema_for::<C>()).to_value().to_string()
-}
-
-// What does not depend on the type is apart, so that a component has it once,
-// not once an offer.
-fn generator() -> SchemaGenerator {
     let mut settings = SchemaSettings::draft2020_12();
     settings.inline_subschemas = true;
     settings.meta_schema = None;
-    settings.into_generator()
-}
-
-fn of_options(mut schema: Schema) -> Schema {
+    let mut schema = settings.into_generator().into_root_schema_for::<C>();
     // The name of a Rust type, and the comment on it, mean nothing to a user.
     schema.remove("title");
     schema.remove("description");
@@ -55,28 +46,20 @@ fn of_options(mut schema: Schema) -> Schema {
     // An option that is accepted and has no effect would mislead.
     schema.remove("unevaluatedProperties");
     schema.insert("additionalProperties".into(), false.into());
-    schema
+    schema.to_value().to_string()
 }
 
 /// Reads an offer's options. The host has checked them against the schema, so
 /// an error here is about what a schema cannot say. Options that `C` has not
 /// are refused all the same.
 pub fn read_config<C: DeserializeOwned + JsonSchema>(json: &str) -> Result<C> {
-    refuse_unknown(json, &generator().into_root_schema_for::<C>())?;
-    serde_json::from_str(json).map_err(unreadable)
-}
-
-fn refuse_unknown(json: &str, schema: &Schema) -> Result<()> {
+    let unreadable = |error: serde_json::Error| Error::config(format!("the options cannot be read: {error}"));
     let given: Map<String, Value> = serde_json::from_str(json).map_err(unreadable)?;
-    let properties = schema.get("properties").and_then(Value::as_object);
-    match given.keys().find(|&key| properties.is_none_or(|properties| !properties.contains_key(key))) {
+    let schema: Value = serde_json::from_str(&config_schema::<C>()).map_err(unreadable)?;
+    match given.keys().find(|key| schema["properties"].get(key.as_str()).is_none()) {
         Some(key) => Err(Error::config(format!("there is no option `{key}`")).key(key)),
-        None => Ok(()),
+        None => serde_json::from_str(json).map_err(unreadable),
     }
-}
-
-fn unreadable(error: serde_json::Error) -> Error {
-    Error::config(format!("the options cannot be read: {error}"))
 }
 
 #[cfg(test)]
