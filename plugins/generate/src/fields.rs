@@ -4,6 +4,7 @@
 use vbench_plugin::backend::{RawObject, raw_object};
 use vbench_plugin::openai::{self, Payload};
 use vbench_plugin::prelude::*;
+use vbench_plugin::sampling::Names;
 
 /// The text of a request that has nothing else.
 pub(crate) fn text<'a>(request: &'a RequestIn, backend: &str) -> Result<&'a str> {
@@ -47,8 +48,8 @@ pub(crate) struct Server {
     pub(crate) name: &'static str,
     /// Endings of its paths.
     pub(crate) paths: Paths,
-    /// Names of sampling parameters: pairs of ours and theirs.
-    pub(crate) sampling: &'static [(&'static str, &'static str)],
+    /// Its names of sampling parameters.
+    pub(crate) sampling: Names,
     /// Whether it can be asked for the likelihoods of tokens.
     pub(crate) logprobs: bool,
     /// Whether it can be told to write on beyond the end of a text.
@@ -62,17 +63,6 @@ pub(crate) enum Paths {
     /// At two.
     ByPath { streamed: &'static str, whole: &'static str },
 }
-
-/// Sampling parameters under the names that most servers have.
-pub(crate) const SAMPLING: [(&str, &str); 7] = [
-    ("temperature", "temperature"),
-    ("top_p", "top_p"),
-    ("top_k", "top_k"),
-    ("min_p", "min_p"),
-    ("frequency_penalty", "frequency_penalty"),
-    ("presence_penalty", "presence_penalty"),
-    ("repetition_penalty", "repetition_penalty"),
-];
 
 /// How a run uses a server.
 pub(crate) struct Use {
@@ -112,14 +102,7 @@ impl Server {
                 "{server} cannot be told to ignore the end of a text; leave out --ignore-eos"
             )));
         }
-        let mut sampling = RawObject::new();
-        for (key, value) in &cx.sampling {
-            let Some((_, theirs)) = self.sampling.iter().find(|(ours, _)| ours == key) else {
-                let flag = key.replace('_', "-");
-                return Err(Error::config(format!("{server} knows no --{flag}; leave it out")));
-            };
-            sampling.insert((*theirs).into(), value.clone());
-        }
+        let sampling = self.sampling.apply(&cx.sampling, server)?;
         Ok(Use { path: path.into(), streams, sampling })
     }
 }

@@ -4,6 +4,7 @@ use vbench_plugin::backend::{Condition, ErrorRule, TerminalRule, TokenRule, Usag
 use vbench_plugin::openai::{self, Payload};
 use vbench_plugin::options::NoOptions;
 use vbench_plugin::prelude::*;
+use vbench_plugin::sampling::Names;
 
 use crate::fields::{self, Paths, Server, Use};
 
@@ -12,15 +13,7 @@ const PATH: &str = "/completion";
 const SERVER: Server = Server {
     name: "llama.cpp",
     paths: Paths::One(PATH),
-    sampling: &[
-        ("temperature", "temperature"),
-        ("top_p", "top_p"),
-        ("top_k", "top_k"),
-        ("min_p", "min_p"),
-        ("frequency_penalty", "frequency_penalty"),
-        ("presence_penalty", "presence_penalty"),
-        ("repetition_penalty", "repeat_penalty"),
-    ],
+    sampling: Names::LLAMA_CPP,
     logprobs: true,
     ignore_eos: true,
 };

@@ -6,6 +6,7 @@ use serde_json::Value;
 use vbench_plugin::backend::{Condition, ErrorRule, TokenRule, UsageRule};
 use vbench_plugin::openai::{self, Payload, Text};
 use vbench_plugin::prelude::*;
+use vbench_plugin::sampling::Names;
 
 use crate::fields::{self, Nested, Paths, Server, Use};
 
@@ -14,7 +15,7 @@ const PATH: &str = "/generate";
 const SERVER: Server = Server {
     name: "SGLang",
     paths: Paths::One(PATH),
-    sampling: &fields::SAMPLING,
+    sampling: Names::OWN,
     logprobs: true,
     ignore_eos: true,
 };

@@ -3,6 +3,7 @@
 use vbench_plugin::backend::{Condition, ErrorRule, TokenRule, UsageRule};
 use vbench_plugin::openai::{self, Payload};
 use vbench_plugin::prelude::*;
+use vbench_plugin::sampling::Names;
 
 use crate::fields::{self, Paths, Server, Use};
 
@@ -11,7 +12,7 @@ const STREAMED: &str = "/generate_stream";
 const SERVER: Server = Server {
     name: "TensorRT-LLM",
     paths: Paths::ByPath { streamed: STREAMED, whole: "/generate" },
-    sampling: &fields::SAMPLING,
+    sampling: Names::OWN,
     logprobs: false,
     ignore_eos: true,
 };

@@ -4,6 +4,7 @@ use vbench_plugin::backend::{Condition, ErrorRule, RawObject, TerminalRule, Toke
 use vbench_plugin::openai::{self, Payload};
 use vbench_plugin::options::NoOptions;
 use vbench_plugin::prelude::*;
+use vbench_plugin::sampling::Names;
 
 use crate::fields::{self, Nested, Paths, Server, Use};
 
@@ -12,13 +13,10 @@ const STREAMED: &str = "/generate_stream";
 const SERVER: Server = Server {
     name: "TGI",
     paths: Paths::ByPath { streamed: STREAMED, whole: "/generate" },
-    sampling: &[
-        ("temperature", "temperature"),
-        ("top_p", "top_p"),
-        ("top_k", "top_k"),
-        ("repetition_penalty", "repetition_penalty"),
-        ("frequency_penalty", "frequency_penalty"),
-    ],
+    sampling: Names {
+        known: &["temperature", "top_p", "top_k", "repetition_penalty", "frequency_penalty"],
+        renamed: &[],
+    },
     logprobs: false,
     ignore_eos: false,
 };

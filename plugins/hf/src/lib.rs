@@ -12,6 +12,7 @@ mod media;
 mod readme;
 mod rows;
 mod sampling;
+mod yaml;
 
 use std::path::Path;
 

@@ -1,21 +1,17 @@
 //! What a dataset's README declares: subsets, with the files of their splits,
 //! in the YAML between `---` lines at its start.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read as _;
 use std::path::Path;
 
-use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use vbench_plugin::{Error, Result};
-use yaml_rust2::parser::{Event, EventReceiver, Parser};
-use yaml_rust2::{Yaml, YamlLoader};
+
+use crate::yaml;
 
 /// Bytes of a README that are looked at.
 const MAX_BYTES: u64 = 1 << 20;
-/// Depth to which its YAML may be nested.
-const MAX_DEPTH: usize = 64;
 
 /// A subset, which Hugging Face also calls a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,8 +33,7 @@ impl Subset {
 }
 
 /// One pattern or several.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FilePattern {
     /// One.
     One(String),
@@ -58,38 +53,6 @@ impl FilePattern {
     }
 }
 
-#[derive(Deserialize)]
-struct Header {
-    #[serde(default)]
-    configs: Option<Vec<Declared>>,
-}
-
-#[derive(Deserialize)]
-struct Declared {
-    #[serde(default)]
-    config_name: Option<String>,
-    #[serde(default)]
-    default: bool,
-    #[serde(default)]
-    data_dir: Option<String>,
-    #[serde(default)]
-    data_files: Option<DeclaredFiles>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum DeclaredFiles {
-    Splits(Vec<SplitFiles>),
-    Train(FilePattern),
-    Named(BTreeMap<String, FilePattern>),
-}
-
-#[derive(Deserialize)]
-struct SplitFiles {
-    split: String,
-    path: FilePattern,
-}
-
 /// The subsets that `README.md` in this folder declares; none without one.
 pub fn subsets(folder: &Path) -> Result<Vec<Subset>> {
     let Ok(file) = fs::File::open(folder.join("README.md")) else { return Ok(Vec::new()) };
@@ -101,60 +64,93 @@ pub fn subsets(folder: &Path) -> Result<Vec<Subset>> {
 }
 
 fn parse(text: &str) -> Result<Vec<Subset>, String> {
-    let Some(yaml) = front_matter(text) else { return Ok(Vec::new()) };
-    let header: Header = serde_json::from_value(value(&yaml)?).map_err(|error| error.to_string())?;
-    let subset = |declared: Declared| Subset {
-        name: declared.config_name.unwrap_or_else(|| "default".into()),
-        is_default: declared.default,
-        data_dir: declared.data_dir,
-        files: declared.data_files.map(|files| match files {
-            DeclaredFiles::Splits(splits) => {
-                splits.into_iter().map(|files| (files.split, files.path)).collect()
-            }
-            DeclaredFiles::Train(pattern) => vec![("train".into(), pattern)],
-            DeclaredFiles::Named(splits) => splits.into_iter().collect(),
-        }),
-    };
-    Ok(header.configs.into_iter().flatten().map(subset).collect())
-}
-
-/// The first document of a YAML text, scalars that JSON has not as null.
-fn value(text: &str) -> Result<Value, String> {
-    // Aliases can make much of a short text, and no README has them.
-    let mut aliases = Aliases(false);
-    Parser::new_from_str(text).load(&mut aliases, false).map_err(|error| error.to_string())?;
-    if aliases.0 {
-        return Err("its YAML has aliases, which are not read".into());
-    }
-    let documents = YamlLoader::load_from_str(text).map_err(|error| error.to_string())?;
-    documents.first().map_or(Ok(Value::Null), |document| json(document, 0))
-}
-
-/// Whether there are aliases.
-struct Aliases(bool);
-
-impl EventReceiver for Aliases {
-    fn on_event(&mut self, event: Event) {
-        self.0 |= matches!(event, Event::Alias(_));
-    }
-}
-
-fn json(yaml: &Yaml, depth: usize) -> Result<Value, String> {
-    if depth > MAX_DEPTH {
-        return Err(format!("its YAML is nested deeper than {MAX_DEPTH}"));
-    }
-    Ok(match yaml {
-        Yaml::String(text) => Value::from(text.as_str()),
-        Yaml::Integer(number) => Value::from(*number),
-        Yaml::Boolean(flag) => Value::from(*flag),
-        Yaml::Array(items) => items.iter().map(|item| json(item, depth + 1)).collect::<Result<_, _>>()?,
-        Yaml::Hash(fields) => {
-            let texts = fields.iter().filter_map(|(key, value)| Some((key.as_str()?.to_owned(), value)));
-            let fields = texts.map(|(key, value)| Ok::<_, String>((key, json(value, depth + 1)?)));
-            Value::Object(fields.collect::<Result<_, _>>()?)
+    let Some(header) = front_matter(text) else { return Ok(Vec::new()) };
+    match yaml::first_document(&header)? {
+        Value::Object(mut header) => {
+            let configs = header.remove("configs").unwrap_or_default();
+            optional_list("configs", configs)?.into_iter().map(subset).collect()
         }
-        _ => Value::Null,
+        Value::Null => Ok(Vec::new()),
+        _ => Err("what its YAML says are no fields".into()),
+    }
+}
+
+/// A subset as it is declared: fields, of which unknown ones mean nothing here.
+fn subset(declared: Value) -> Result<Subset, String> {
+    let mut fields = fields("configs", declared)?;
+    Ok(Subset {
+        name: optional_text(&mut fields, "config_name")?.unwrap_or_else(|| "default".into()),
+        is_default: match fields.remove("default") {
+            None => false,
+            Some(Value::Bool(flag)) => flag,
+            Some(_) => return Err(not("default", "true or false")),
+        },
+        data_dir: optional_text(&mut fields, "data_dir")?,
+        files: match fields.remove("data_files").unwrap_or_default() {
+            Value::Null => None,
+            declared => Some(split_files(declared)?),
+        },
     })
+}
+
+/// The files of each split: fields `split` and `path` in a list, a pattern a
+/// split, or patterns alone, which are those of `train`.
+fn split_files(declared: Value) -> Result<Vec<(String, FilePattern)>, String> {
+    match declared {
+        Value::Object(splits) => {
+            splits.into_iter().map(|(split, files)| Ok((split, pattern(files)?))).collect()
+        }
+        Value::Array(splits) if !splits.iter().all(Value::is_string) => splits
+            .into_iter()
+            .map(|files| {
+                let mut files = fields("data_files", files)?;
+                let split = optional_text(&mut files, "split")?.ok_or_else(|| not("split", "a text"))?;
+                Ok((split, pattern(files.remove("path").unwrap_or_default())?))
+            })
+            .collect(),
+        patterns => Ok(vec![("train".into(), pattern(patterns)?)]),
+    }
+}
+
+fn pattern(declared: Value) -> Result<FilePattern, String> {
+    let text = |value| match value {
+        Value::String(text) => Ok(text),
+        _ => Err("the files of a split are no path and no list of paths".to_owned()),
+    };
+    match declared {
+        Value::Array(texts) => {
+            Ok(FilePattern::Several(texts.into_iter().map(text).collect::<Result<_, _>>()?))
+        }
+        one => Ok(FilePattern::One(text(one)?)),
+    }
+}
+
+fn optional_list(name: &str, value: Value) -> Result<Vec<Value>, String> {
+    match value {
+        Value::Null => Ok(Vec::new()),
+        Value::Array(items) => Ok(items),
+        _ => Err(not(name, "a list")),
+    }
+}
+
+fn optional_text(fields: &mut Map<String, Value>, name: &str) -> Result<Option<String>, String> {
+    match fields.remove(name).unwrap_or_default() {
+        Value::Null => Ok(None),
+        Value::String(text) => Ok(Some(text)),
+        _ => Err(not(name, "a text")),
+    }
+}
+
+/// The fields of an item of the list `name`.
+fn fields(name: &str, item: Value) -> Result<Map<String, Value>, String> {
+    match item {
+        Value::Object(fields) => Ok(fields),
+        _ => Err(format!("an item of `{name}` has no fields")),
+    }
+}
+
+fn not(name: &str, wanted: &str) -> String {
+    format!("`{name}` is not {wanted}")
 }
 
 /// What stands between the `---` of the first line and the next.
@@ -225,14 +221,24 @@ mod tests {
             "# Title\n---\nconfigs: 3\n---\n",
             "---\n---\n",
             "---\nlicense: mit\nconfigs:\n---\n",
+            "---\n# licence\n---\n",
             "---\nopen",
         ] {
             assert_eq!(parse(text), Ok(Vec::new()), "{text:?}");
         }
-        for text in ["configs: 3", "a: [", "a: &a [1]\nb: *a"] {
-            assert!(parse(&format!("---\n{text}\n---\n")).is_err(), "{text:?}");
+        for (text, message) in [
+            ("configs: 3", "`configs` is not a list"),
+            ("configs: [3]", "an item of `configs` has no fields"),
+            ("configs: [{config_name: 3}]", "`config_name` is not a text"),
+            ("configs: [{default: 3}]", "`default` is not true or false"),
+            ("configs: [{data_files: [{path: a}]}]", "`split` is not a text"),
+            ("configs: [{data_files: [{split: a, path: [3]}]}]", "the files of a split are no path"),
+            ("configs: [{data_files: {a: {}}}]", "the files of a split are no path"),
+            ("- configs", "what its YAML says are no fields"),
+            ("a: &a [1]\nb: *a", "its YAML has aliases"),
+        ] {
+            let error = parse(&format!("---\n{text}\n---\n")).unwrap_err();
+            assert!(error.starts_with(message), "{text:?}: {error}");
         }
-        let deep = format!("---\na: {}{}\n---\n", "[".repeat(99), "]".repeat(99));
-        assert!(parse(&deep).unwrap_err().contains("nested"));
     }
 }

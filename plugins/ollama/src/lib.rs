@@ -7,26 +7,16 @@
 mod messages;
 mod response;
 
-use vbench_plugin::backend::{RawObject, raw_object};
+use vbench_plugin::backend::raw_object;
 use vbench_plugin::openai::{self, Payload};
 use vbench_plugin::options::NoOptions;
 use vbench_plugin::prelude::*;
+use vbench_plugin::sampling::Names;
 
 vbench_plugin::export! { backends: [Ollama] }
 
 /// The path that the backend uses unless `--endpoint` names another.
 const PATH: &str = "/api/chat";
-
-/// Sampling flags and what Ollama calls them.
-const SAMPLING: [(&str, &str); 7] = [
-    ("temperature", "temperature"),
-    ("top_p", "top_p"),
-    ("top_k", "top_k"),
-    ("min_p", "min_p"),
-    ("frequency_penalty", "frequency_penalty"),
-    ("presence_penalty", "presence_penalty"),
-    ("repetition_penalty", "repeat_penalty"),
-];
 
 /// Writes and reads requests of Ollama's chat.
 pub struct Ollama {
@@ -50,7 +40,8 @@ impl Backend for Ollama {
             }
         }
         let mut extra_body = cx.extra_body.clone();
-        let mut options = Payload::new().slot("num_predict").fixed_fields(&renamed(&cx.sampling));
+        let sampling = Names::LLAMA_CPP.apply(&cx.sampling, "Ollama")?;
+        let mut options = Payload::new().slot("num_predict").fixed_fields(&sampling);
         if let Some(given) = extra_body.shift_remove("options") {
             options = options.fixed_fields(&raw_object(given.get(), "`options` of --extra-body")?);
         }
@@ -87,11 +78,4 @@ impl Backend for Ollama {
     fn parse(&self, response: &Response) -> Result<Parsed> {
         Ok(response::read(response))
     }
-}
-
-/// All sampling flags have a name at Ollama's.
-fn renamed(sampling: &RawObject) -> RawObject {
-    let name =
-        |key: &str| SAMPLING.iter().find(|(ours, _)| *ours == key).map_or(key, |(_, theirs)| theirs).into();
-    sampling.iter().map(|(key, value)| (name(key), value.clone())).collect()
 }

@@ -5,8 +5,7 @@
 //! reference client, vLLM 0.33. Outside of its rules an error inside a stream
 //! fails the request, and usage counts are also taken from events that carry text.
 
-use vbench_plugin::backend::{Condition, TokenRule};
-use vbench_plugin::openai::{self, Choice, Payload, Text};
+use vbench_plugin::openai::{self, Payload, TextChoice};
 use vbench_plugin::prelude::*;
 
 vbench_plugin::export! { backends: [Completions] }
@@ -51,7 +50,7 @@ impl Backend for Completions {
             .fixed("logprobs", &cx.logprobs)?
             .stream_fields(streams)?
             .merge_user_fields(cx)?;
-        let plan = Plan { tokens: token_rules(), ..openai::stream_plan(cx.compat) };
+        let plan = Plan { tokens: TextChoice::token_rules(), ..openai::stream_plan(cx.compat) };
         Ok(Self { path: path.into(), payload, plan, streams, parse: config.parse, compat: cx.compat })
     }
 
@@ -93,30 +92,6 @@ impl Backend for Completions {
     }
 
     fn parse(&self, response: &Response) -> Result<Parsed> {
-        Ok(openai::read_stream::<TextChoice>(&self.plan, self.compat, response))
-    }
-}
-
-/// Every event with choices is a token event, be its text empty or null.
-fn token_rules() -> Vec<TokenRule> {
-    vec![TokenRule::new(TokenKind::Content, vec![Condition::truthy("/choices")]).with_text("/choices/0/text")]
-}
-
-/// A choice of an event; [`token_rules`] in code.
-#[derive(Deserialize)]
-struct TextChoice<'a> {
-    #[serde(borrow, default)]
-    text: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    finish_reason: Option<Text<'a>>,
-}
-
-impl<'a> Choice<'a> for TextChoice<'a> {
-    fn token(&self, _compat: Compat) -> Option<(TokenKind, Option<&str>)> {
-        Some((TokenKind::Content, self.text.as_ref().map(|text| text.0.as_ref())))
-    }
-
-    fn finish_reason(&self) -> Option<&str> {
-        self.finish_reason.as_ref().map(|reason| reason.0.as_ref())
+        Ok(openai::read_stream::<TextChoice<'_>>(&self.plan, self.compat, response))
     }
 }

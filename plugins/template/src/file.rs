@@ -6,25 +6,10 @@ use schemars::{Schema, json_schema};
 use serde::Deserializer;
 use serde_json::{Map, Value};
 use vbench_plugin::backend::{Condition, ErrorRule, FailureText, TerminalRule, Test, TokenRule, UsageRule};
+use vbench_plugin::header::{is_hosts_own, is_token};
 use vbench_plugin::prelude::*;
 
 use crate::place::Within;
-
-/// Headers that belong to the connection, the host and the credentials.
-const HOSTS_OWN: [&str; 12] = [
-    "authorization",
-    "connection",
-    "content-length",
-    "expect",
-    "host",
-    "keep-alive",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
 
 /// How an API is spoken.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -66,7 +51,7 @@ impl Template {
         for (name, value) in &self.headers {
             let wrong = if !is_token(name) {
                 "the name of a header is made of letters, digits and hyphens"
-            } else if HOSTS_OWN.contains(&name.to_ascii_lowercase().as_str()) {
+            } else if is_hosts_own(name) {
                 "the client sets this header itself; give a key with OPENAI_API_KEY, or the header with --header"
             } else if value.chars().any(|c| c.is_control() && c != '\t') {
                 "the value of a header is one line"
@@ -77,12 +62,6 @@ impl Template {
         }
         Ok(())
     }
-}
-
-/// A token by RFC 9110, 5.6.2.
-fn is_token(text: &str) -> bool {
-    !text.is_empty()
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
 fn post() -> String {

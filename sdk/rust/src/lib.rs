@@ -36,6 +36,7 @@ pub mod dataset;
 pub mod description;
 mod error;
 mod export;
+pub mod header;
 pub mod limit;
 pub mod log;
 pub mod media;
@@ -44,6 +45,7 @@ pub mod options;
 pub mod plan;
 pub mod rules;
 pub mod sample;
+pub mod sampling;
 pub mod table;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;

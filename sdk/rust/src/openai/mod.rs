@@ -2,11 +2,13 @@
 //! merged into a body, how content parts are written, how a stream is read.
 
 mod alike;
+mod completions;
 mod content;
 mod payload;
 mod pooling;
 mod stream;
 
+pub use completions::TextChoice;
 pub use content::{
     MediaPlace, append_prompt, append_user_turn, messages, prompt_bytes, write_media, write_prompt,
 };

@@ -324,25 +324,7 @@ impl<'de> Deserialize<'de> for ErrorObject {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::TokenRule;
-
-    #[derive(Deserialize)]
-    struct TextChoice<'a> {
-        #[serde(borrow, default)]
-        text: Option<Text<'a>>,
-        #[serde(borrow, default)]
-        finish_reason: Option<Text<'a>>,
-    }
-
-    impl<'a> Choice<'a> for TextChoice<'a> {
-        fn token(&self, _compat: Compat) -> Option<(TokenKind, Option<&str>)> {
-            Some((TokenKind::Content, self.text.as_ref().map(|text| text.0.as_ref())))
-        }
-
-        fn finish_reason(&self) -> Option<&str> {
-            self.finish_reason.as_ref().map(|reason| reason.0.as_ref())
-        }
-    }
+    use crate::openai::TextChoice;
 
     /// Pieces that stand where the text stands, some of which end it early.
     const TEXTS: &[&str] = &[
@@ -372,9 +354,7 @@ mod tests {
 
     #[test]
     fn says_what_the_plan_says() {
-        let rule = TokenRule::new(TokenKind::Content, vec![Condition::truthy("/choices")]);
-        let mut plan = stream_plan(Compat::Vbench);
-        plan.tokens.push(rule.with_text("/choices/0/text"));
+        let plan = Plan { tokens: TextChoice::token_rules(), ..stream_plan(Compat::Vbench) };
         // Every sequence of three, of two shapes and the others.
         let mut pool: Vec<String> = OTHERS.iter().map(|&event| event.to_owned()).collect();
         for text in TEXTS {
