@@ -74,6 +74,11 @@ impl Expansion {
         Ok(prompt)
     }
 
+    /// A prompt that shares nothing with those of other rows.
+    pub(crate) fn alone(&self, row: u64, length: usize) -> Result<Vec<u32>> {
+        self.block(&format!("row {row}:{length}"), length)
+    }
+
     fn block(&self, key: &str, size: usize) -> Result<Vec<u32>> {
         let seed = self.hash.hash(key) as u64 & u64::from(u32::MAX);
         let places = PythonRandom::new(seed)
@@ -116,6 +121,16 @@ mod tests {
         assert_eq!(expansion.prompt(&ids(&["1"]), usize::MAX).unwrap().len(), 4);
         assert!(expansion.prompt(&[], 100).unwrap().is_empty());
         assert!(expansion.prompt(&ids(&["1"]), 0).unwrap().is_empty());
+    }
+
+    #[test]
+    fn prompts_without_blocks_are_all_different() {
+        let expansion = Expansion::new(HashSeed(0), (0..1000).collect(), 4);
+        let prompt = |row| expansion.alone(row, 20).unwrap();
+        assert_eq!(prompt(7).len(), 20);
+        assert_eq!(prompt(7), prompt(7));
+        assert_ne!(prompt(7)[..4], prompt(8)[..4]);
+        assert!(expansion.alone(7, 0).unwrap().is_empty());
     }
 
     #[test]

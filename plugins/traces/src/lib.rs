@@ -7,9 +7,11 @@
 
 mod burstgpt;
 mod expansion;
+mod form;
 mod timed_trace;
 
 pub use burstgpt::{BurstGpt, BurstGptConfig};
+pub use form::Form;
 pub use timed_trace::{TimedTrace, TimedTraceConfig};
 
 vbench_plugin::export! { datasets: [BurstGpt, TimedTrace] }

@@ -1,18 +1,20 @@
-//! The dataset `timed_trace`: a trace with a time, two lengths and the ids of
-//! its blocks for each request, as those of Mooncake.
+//! The dataset `timed_trace`: a trace with a time and two lengths for each
+//! request, and where the trace has them the ids of its blocks.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde_json::Value;
 use serde_json::value::RawValue;
+use vbench_plugin::dataset::Skip;
 use vbench_plugin::generators::{NumpyRandomState, PythonRandom};
 use vbench_plugin::prelude::*;
 use vbench_plugin::rules::{self, MOST_PROMPT_TOKENS, python_number};
-use vbench_plugin::table::{Format, Rows};
+use vbench_plugin::table::Rows;
 use vbench_plugin::{log, tokenizer};
 
 use crate::TOKENS_AT_ONCE;
 use crate::expansion::Expansion;
+use crate::form::{Form, Moment, Usual};
 
 /// Options of the dataset. The answers end where the trace says, so the schema
 /// asks for `ignore_eos`.
@@ -20,29 +22,32 @@ use crate::expansion::Expansion;
 #[serde(deny_unknown_fields)]
 #[schemars(extend("x-ignore-eos" = true))]
 pub struct TimedTraceConfig {
-    /// The trace, a JSON Lines file with a request a line.
+    /// The trace, a request a row: JSON Lines, or CSV for the forms azure and burstgpt.
     #[schemars(extend("format" = "path", "x-flag" = "dataset-path"))]
     #[allow(dead_code, reason = "the host opens it by the option's name")]
     path: String,
-    /// Tokens that a hash id stands for.
-    #[serde(default = "chunk_hash_size")]
+    /// Whose form the trace has; it settles the defaults of the options below. azure and burstgpt count times from the first request, pass over requests without an answer, and give every prompt tokens of its own.
+    #[serde(default)]
+    form: Form,
+    /// Tokens that a hash id stands for: 16, for mooncake 512.
+    #[serde(default)]
     #[schemars(range(min = 1))]
-    chunk_hash_size: i64,
-    /// Seconds of one unit of the timestamps: 0.001 for milliseconds.
-    #[serde(default = "sec_multiplier")]
-    sec_multiplier: f64,
-    /// Key of the time at which a request is due.
-    #[serde(default = "label_timestamp")]
-    label_timestamp: String,
-    /// Key of the tokens of a prompt.
-    #[serde(default = "label_input_length")]
-    label_input_length: String,
-    /// Key of the tokens of an answer.
-    #[serde(default = "label_output_length")]
-    label_output_length: String,
-    /// Key of the hash ids of a prompt's blocks. Prompts with the same ids share their tokens.
-    #[serde(default = "label_hash_ids")]
-    label_hash_ids: String,
+    chunk_hash_size: Option<i64>,
+    /// Seconds of one unit of the timestamps, such as 0.001 for milliseconds: 1, for mooncake 0.001; without effect on dates.
+    #[serde(default)]
+    sec_multiplier: Option<f64>,
+    /// Key or column of the time at which a request is due: timestamp, for azure TIMESTAMP, for burstgpt Timestamp.
+    #[serde(default)]
+    label_timestamp: Option<String>,
+    /// Key or column of the tokens of a prompt: input_length, for azure ContextTokens, for burstgpt "Request tokens".
+    #[serde(default)]
+    label_input_length: Option<String>,
+    /// Key or column of the tokens of an answer: output_length, for azure GeneratedTokens, for burstgpt "Response tokens".
+    #[serde(default)]
+    label_output_length: Option<String>,
+    /// Key of the hash ids of a prompt's blocks: hash_ids, for azure and burstgpt none. Prompts with the same ids share their tokens.
+    #[serde(default)]
+    label_hash_ids: Option<String>,
     /// Key of the session that a request belongs to, a text or a number; `--session-header` sends it.
     #[serde(default)]
     label_session: Option<String>,
@@ -51,32 +56,37 @@ pub struct TimedTraceConfig {
     hash: String,
 }
 
-fn chunk_hash_size() -> i64 {
-    16
-}
-
-fn sec_multiplier() -> f64 {
-    1.0
-}
-
-fn label_timestamp() -> String {
-    "timestamp".into()
-}
-
-fn label_input_length() -> String {
-    "input_length".into()
-}
-
-fn label_output_length() -> String {
-    "output_length".into()
-}
-
-fn label_hash_ids() -> String {
-    "hash_ids".into()
-}
-
 fn hash() -> String {
     "stable".into()
+}
+
+impl TimedTraceConfig {
+    fn layout(&self) -> Layout {
+        let usual = self.form.usual();
+        let label = |given: &Option<String>, usual: &str| given.clone().unwrap_or_else(|| usual.to_owned());
+        Layout {
+            timestamp: label(&self.label_timestamp, usual.timestamp),
+            input_length: label(&self.label_input_length, usual.input_length),
+            output_length: label(&self.label_output_length, usual.output_length),
+            hash_ids: self.label_hash_ids.clone().or_else(|| usual.hash_ids.map(str::to_owned)),
+            session: self.label_session.clone(),
+            block_tokens: self.chunk_hash_size.unwrap_or(usual.block_tokens),
+            sec_multiplier: self.sec_multiplier.unwrap_or(usual.sec_multiplier),
+            usual,
+        }
+    }
+}
+
+/// Where a row has what, and what it means.
+struct Layout {
+    timestamp: String,
+    input_length: String,
+    output_length: String,
+    hash_ids: Option<String>,
+    session: Option<String>,
+    block_tokens: i64,
+    sec_multiplier: f64,
+    usual: Usual,
 }
 
 /// Rows read at once.
@@ -88,12 +98,18 @@ const BACKENDS: [&str; 2] = ["vllm", "openai"];
 /// The requests of a trace in its order, each with its time.
 pub struct TimedTrace {
     cx: DatasetContext,
-    config: TimedTraceConfig,
+    layout: Layout,
     rows: Rows,
     expansion: Expansion,
-    /// The next row, and the first that is not wanted.
+    /// The next row.
     at: u64,
-    end: u64,
+    /// Samples made, and how many are wanted.
+    made: u64,
+    wanted: u64,
+    /// What times count from, once it is known.
+    first: Option<Moment>,
+    /// Requests without an answer that were passed over.
+    unanswered: u64,
     ready: VecDeque<Sample>,
 }
 
@@ -122,25 +138,36 @@ impl Dataset for TimedTrace {
                 info.name
             )));
         }
-        let block_tokens = usize::try_from(config.chunk_hash_size)
+        let layout = config.layout();
+        let block_tokens = usize::try_from(layout.block_tokens)
             .ok()
             .filter(|&tokens| tokens <= MOST_PROMPT_TOKENS as usize)
             .ok_or_else(|| {
                 Error::config(format!("has to be at most {MOST_PROMPT_TOKENS}")).key("chunk_hash_size")
             })?;
         let expansion = Expansion::new(config.hash.parse()?, vocabulary, block_tokens);
-        let rows = Rows::open("path", Format::Jsonl)?;
-        let end = rows.count().min(u64::try_from(cx.count).unwrap_or(0));
+        let rows = Rows::open("path", layout.usual.format)?;
         log::info(format!(
             "timed-trace: chunk_size: {}, sec_multiplier: {:?}, label_ts: {:?}, label_input_length: {:?}, label_output_length: {:?}, label_hash_ids: {:?}",
-            config.chunk_hash_size,
-            config.sec_multiplier,
-            config.label_timestamp,
-            config.label_input_length,
-            config.label_output_length,
-            config.label_hash_ids
+            layout.block_tokens,
+            layout.sec_multiplier,
+            layout.timestamp,
+            layout.input_length,
+            layout.output_length,
+            layout.hash_ids.as_deref().unwrap_or("none")
         ));
-        Ok(Self { cx: cx.clone(), config, rows, expansion, at: 0, end, ready: VecDeque::new() })
+        Ok(Self {
+            cx: cx.clone(),
+            layout,
+            rows,
+            expansion,
+            at: 0,
+            made: 0,
+            wanted: u64::try_from(cx.count).unwrap_or(0),
+            first: None,
+            unanswered: 0,
+            ready: VecDeque::new(),
+        })
     }
 
     fn next(&mut self) -> Result<Option<Sample>> {
@@ -155,6 +182,12 @@ impl Dataset for TimedTrace {
         Ok(Summary {
             python_random: Some(rules::python_state(&PythonRandom::new(0))),
             numpy_random: Some(rules::numpy_state(&NumpyRandomState::new(0))),
+            skipped: match self.unanswered {
+                0 => Vec::new(),
+                count => {
+                    vec![Skip { reason: "no answer in the trace, so a request that failed".into(), count }]
+                }
+            },
             ..Summary::default()
         })
     }
@@ -163,54 +196,87 @@ impl Dataset for TimedTrace {
 impl TimedTrace {
     /// Makes the next samples, if there are any to come.
     fn make(&mut self) -> Result<()> {
-        let indices: Vec<u64> = (self.at..self.end.min(self.at + CHUNK)).collect();
-        // Whole rows, since a field that is missing is told with those there are.
-        let rows = self.rows.read::<Row>(&indices, &[])?;
         let mut tokens = 0;
-        for (row, index) in rows.iter().zip(indices) {
-            if tokens >= TOKENS_AT_ONCE {
-                break;
+        while tokens == 0 && self.made < self.wanted && self.at < self.rows.count() {
+            let end = self.rows.count().min(self.at + CHUNK.min(self.wanted - self.made));
+            let indices: Vec<u64> = (self.at..end).collect();
+            // Whole rows, since a field that is missing is told with those there are.
+            let rows = self.rows.read::<Row>(&indices, &[])?;
+            for (row, index) in rows.iter().zip(indices) {
+                if tokens >= TOKENS_AT_ONCE {
+                    break;
+                }
+                self.at += 1;
+                let Some(sample) = self.sample(row, index)? else {
+                    self.unanswered += 1;
+                    continue;
+                };
+                // A prompt without tokens is a sample, too.
+                tokens += sample.turns.iter().map(|turn| turn.prompt_tokens as usize).sum::<usize>().max(1);
+                self.ready.push_back(sample);
+                self.made += 1;
             }
-            let sample = self.sample(row, index)?;
-            tokens += sample.turns.iter().map(|turn| turn.prompt_tokens as usize).sum::<usize>();
-            self.ready.push_back(sample);
-            self.at += 1;
         }
         Ok(())
     }
 
-    fn sample(&mut self, row: &Row, index: u64) -> Result<Sample> {
-        let config = &self.config;
-        let length = self.whole(row, &config.label_input_length, "input-length", index)?;
-        let output_tokens = self.whole(row, &config.label_output_length, "output-length", index)?;
-        let timestamp = self.number(row, &config.label_timestamp, "timestamp", index)?;
-        let arrival_s = timestamp * config.sec_multiplier;
+    /// The sample of a row; none for a request of a log that has no answer.
+    fn sample(&mut self, row: &Row, index: u64) -> Result<Option<Sample>> {
+        let layout = &self.layout;
+        let length = self.whole(row, &layout.input_length, "input-length", index)?;
+        let output_tokens = self.whole(row, &layout.output_length, "output-length", index)?;
+        if layout.usual.is_log && output_tokens <= 0 {
+            return Ok(None);
+        }
+        let moment = self.moment(row, index)?;
+        let first = self.first.or(layout.usual.is_log.then_some(moment));
+        let arrival_s = moment.since(first);
         if !(arrival_s.is_finite() && arrival_s >= 0.0) {
             return Err(Error::input(format!("a request cannot be due {arrival_s} s after the start"))
-                .at(self.rows.locate(index).column(&config.label_timestamp)));
+                .at(self.rows.locate(index).column(&layout.timestamp)));
         }
         if length > MOST_PROMPT_TOKENS {
             return Err(Error::input(format!("a prompt has more than {MOST_PROMPT_TOKENS} tokens"))
-                .at(self.rows.locate(index).column(&config.label_input_length)));
+                .at(self.rows.locate(index).column(&layout.input_length)));
         }
-        let ids = match row.get(&config.label_hash_ids) {
-            Some(ids) => hash_ids(ids).map_err(|reason| {
-                Error::input(reason).at(self.rows.locate(index).column(&config.label_hash_ids))
-            })?,
-            None => Vec::new(),
-        };
         // A negative length leaves nothing to fill, as no length does.
-        let prompt = self.expansion.prompt(&ids, usize::try_from(length).unwrap_or(0))?;
+        let prompt_tokens = usize::try_from(length).unwrap_or(0);
+        let prompt = match &layout.hash_ids {
+            None => self.expansion.alone(index, prompt_tokens)?,
+            Some(label) => {
+                let ids = row.get(label).map(|ids| hash_ids(ids)).transpose();
+                let ids = ids
+                    .map_err(|reason| Error::input(reason).at(self.rows.locate(index).column(label)))?
+                    .unwrap_or_default();
+                self.expansion.prompt(&ids, prompt_tokens)?
+            }
+        };
+        let session = self.session(row, index)?;
+        self.first = first;
         let prompt_tokens = prompt.len() as u64;
         let turn = Turn::new(Prompt::TokenIds(prompt), prompt_tokens, output_tokens);
-        let mut sample = Sample::new(turn).with_id(self.cx.request_id(index)).due_at(arrival_s);
-        sample.session = self.session(row, index)?;
-        Ok(sample)
+        let mut sample = Sample::new(turn).with_id(self.cx.request_id(self.made)).due_at(arrival_s);
+        sample.session = session;
+        Ok(Some(sample))
+    }
+
+    /// When a row's request came.
+    fn moment(&self, row: &Row, index: u64) -> Result<Moment> {
+        let label = &self.layout.timestamp;
+        if !self.layout.usual.has_dates {
+            let seconds = self.number(row, label, "timestamp", index)? * self.layout.sec_multiplier;
+            return Ok(Moment::Seconds(seconds));
+        }
+        let (raw, value) = self.field(row, label, "timestamp", index)?;
+        value.as_str().and_then(Moment::date).ok_or_else(|| {
+            Error::input(format!("`{raw}` is not a date such as `2023-11-16 18:17:03.979`"))
+                .at(self.rows.locate(index).column(label))
+        })
     }
 
     /// The session of a row, if the trace has sessions.
     fn session(&self, row: &Row, index: u64) -> Result<Option<String>> {
-        let Some(label) = &self.config.label_session else { return Ok(None) };
+        let Some(label) = &self.layout.session else { return Ok(None) };
         match self.field(row, label, "session", index)?.1 {
             Value::String(session) => Ok(Some(session)),
             Value::Number(session) => Ok(Some(session.to_string())),

@@ -207,6 +207,56 @@ fn bad_rows_and_backends_are_refused() {
     }
 }
 
+/// Lengths and time of each sample.
+fn outline(run: &DatasetRun) -> Vec<(u64, i64, f64)> {
+    let outline = |sample: &Sample| {
+        let turn = &sample.turns[0];
+        (turn.prompt_tokens, turn.output_tokens, sample.arrival_s.unwrap())
+    };
+    run.samples.iter().map(outline).collect()
+}
+
+#[test]
+fn logs_are_replayed_from_their_first_request_without_those_that_failed() {
+    let azure = |at: &str, context: &str, generated: &str| json!({"TIMESTAMP": at, "ContextTokens": context, "GeneratedTokens": generated});
+    let rows = vec![
+        azure("2023-11-16 18:15:46.6805900", "37", "4"),
+        azure("2023-11-16 18:15:47.6805900", "5", "0"),
+        azure("2023-11-16 18:15:50.9305900", "7", "2"),
+    ];
+    let run = trace(rows.clone(), json!({"form": "azure"}), "openai").unwrap();
+    assert_eq!(outline(&run), [(37, 4, 0.0), (7, 2, 4.25)]);
+    assert_eq!(run.summary.skipped[0].count, 1);
+    let prompts: Vec<&Prompt> = run.samples.iter().map(|sample| &sample.turns[0].prompt).collect();
+    assert_ne!(prompts[0], prompts[1]);
+    let run = trace(rows[1..2].to_vec(), json!({"form": "azure"}), "openai").unwrap();
+    assert!(run.samples.is_empty());
+    let backwards = rows.into_iter().rev().collect();
+    let error = trace(backwards, json!({"form": "azure"}), "openai").unwrap_err();
+    assert!(error.message.contains("-4.25 s"), "{}", error.message);
+    let error = trace(vec![azure("17", "37", "4")], json!({"form": "azure"}), "openai").unwrap_err();
+    assert!(error.message.contains("not a date"), "{}", error.message);
+
+    let burst = |at: &str, prompt: &str, answer: &str| json!({"Timestamp": at, "Model": "GPT-4", "Request tokens": prompt, "Response tokens": answer});
+    let rows = vec![burst("5", "46", "2"), burst("8.5", "53", "31"), burst("9", "5", "0")];
+    let run = trace(rows.clone(), json!({"form": "burstgpt"}), "openai").unwrap();
+    assert_eq!(outline(&run), [(46, 2, 0.0), (53, 31, 3.5)]);
+    let halved = json!({"form": "burstgpt", "sec_multiplier": 0.5, "label_output_length": "Request tokens"});
+    assert_eq!(
+        outline(&trace(rows, halved, "openai").unwrap()),
+        [(46, 46, 0.0), (53, 53, 1.75), (5, 5, 2.0)]
+    );
+}
+
+#[test]
+fn mooncake_has_milliseconds_and_long_blocks() {
+    let rows = vec![json!({"timestamp": 2500, "input_length": 600, "output_length": 1, "hash_ids": [0, 1]})];
+    let run = trace(rows.clone(), json!({"form": "mooncake"}), "openai").unwrap();
+    assert_eq!(outline(&run), [(600, 1, 2.5)]);
+    let run = trace(rows, json!({"form": "mooncake", "chunk_hash_size": 16}), "openai").unwrap();
+    assert_eq!(outline(&run), [(32, 1, 2.5)]);
+}
+
 fn burst(rows: Vec<Value>, count: i64) -> Result<DatasetRun> {
     let tokenizer = Vocabulary { vocab_size: 10, full_vocab_size: 10, special_ids: Vec::new() };
     let case = Case {
