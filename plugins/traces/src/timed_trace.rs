@@ -188,7 +188,6 @@ impl Dataset for TimedTrace {
                     vec![Skip { reason: "no answer in the trace, so a request that failed".into(), count }]
                 }
             },
-            ..Summary::default()
         })
     }
 }

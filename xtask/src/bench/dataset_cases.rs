@@ -77,7 +77,7 @@ const fn case(
 }
 
 /// Every text dataset; of several cases of one the first is the usual one.
-pub(super) const CASES: [DatasetCase; 25] = [
+pub(super) const CASES: [DatasetCase; 26] = [
     case("random", "random", &["--random-input-len", "1024"], Input::None),
     case("random-parallel", "random", &["--random-input-len", "1024", "--sampling", "parallel"], Input::None),
     case("random-rerank", "random-rerank", &["--backend", "vllm-rerank"], Input::None),
@@ -132,7 +132,7 @@ pub(super) const CASES: [DatasetCase; 25] = [
     case(
         "timed_trace-mooncake",
         "timed_trace",
-        &["--timed-trace-chunk-hash-size", "512", "--timed-trace-sec-multiplier", "0.001"],
+        &["--timed-trace-form", "mooncake"],
         Input::Rows(|n| {
             json!({
                 "timestamp": n,
@@ -141,6 +141,13 @@ pub(super) const CASES: [DatasetCase; 25] = [
                 "hash_ids": [0, n / 16, 1_000_000 + 2 * n, 1_000_001 + 2 * n],
             })
         }),
+    ),
+    // Every prompt has tokens of its own.
+    case(
+        "timed_trace-burstgpt",
+        "timed_trace",
+        &["--timed-trace-form", "burstgpt"],
+        Input::File("rows.csv", data::burstgpt),
     ),
     hf(
         "hf-gsm8k",
