@@ -79,8 +79,8 @@ impl Form {
 /// When a request came, in the trace's own terms.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Moment {
-    /// In seconds from whatever the trace counts from.
-    Seconds(f64),
+    /// A number of the trace's units, from whatever it counts from.
+    Number(f64),
     /// By the calendar. All of a trace are of one time zone.
     Date(DateTime),
 }
@@ -91,13 +91,13 @@ impl Moment {
         text.parse().ok().map(Self::Date)
     }
 
-    /// Seconds since another moment of the same trace; since what the trace
-    /// counts from without one.
+    /// Units, which are seconds for dates, since another moment of the same
+    /// trace; since what the trace counts from without one.
     pub(crate) fn since(self, first: Option<Self>) -> f64 {
         match (self, first) {
             (Self::Date(date), Some(Self::Date(first))) => date.duration_since(first).as_secs_f64(),
-            (Self::Seconds(seconds), Some(Self::Seconds(first))) => seconds - first,
-            (Self::Seconds(seconds), _) => seconds,
+            (Self::Number(number), Some(Self::Number(first))) => number - first,
+            (Self::Number(number), _) => number,
             (Self::Date(_), _) => 0.0,
         }
     }

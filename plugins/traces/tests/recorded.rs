@@ -227,6 +227,8 @@ fn logs_are_replayed_from_their_first_request_without_those_that_failed() {
     let run = trace(rows.clone(), json!({"form": "azure"}), "openai").unwrap();
     assert_eq!(outline(&run), [(37, 4, 0.0), (7, 2, 4.25)]);
     assert_eq!(run.summary.skipped[0].count, 1);
+    let faster = trace(rows.clone(), json!({"form": "azure", "sec_multiplier": 0.25}), "openai").unwrap();
+    assert_eq!(faster.samples[1].arrival_s, Some(1.0625));
     let prompts: Vec<&Prompt> = run.samples.iter().map(|sample| &sample.turns[0].prompt).collect();
     assert_ne!(prompts[0], prompts[1]);
     let run = trace(rows[1..2].to_vec(), json!({"form": "azure"}), "openai").unwrap();
