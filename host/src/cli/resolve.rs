@@ -72,7 +72,7 @@ pub(super) fn plan(
 
     let request_id_prefix = args.dataset.request_id_prefix.clone().unwrap_or_else(random_prefix);
     let load = load(&args.load, compat, request_id_prefix, &mut warnings)?;
-    let target = target(&args.target, args.load.io_threads)?;
+    let target = target(&args.target, args.dataset.session_header.as_deref(), args.load.io_threads)?;
     let tokenizer = tokenizer(&args, compat, &mut warnings)?;
 
     if let Some(path) = given.values("dataset-path").and_then(<[String]>::last)
@@ -283,7 +283,7 @@ fn ramp_up(args: &LoadArgs, compat: Compat, warnings: &mut Vec<String>) -> Resul
     Ok(Some(RampUp { strategy, start_rps: start.unsigned_abs(), end_rps: end.unsigned_abs() }))
 }
 
-fn target(args: &TargetArgs, io_threads: Option<u16>) -> Result<TargetPlan, CliError> {
+fn target(args: &TargetArgs, session: Option<&str>, io_threads: Option<u16>) -> Result<TargetPlan, CliError> {
     let base_url = match &args.base_url {
         Some(url) if has_http_scheme(url) => url.clone(),
         Some(url) => return Err(usage(format!("--base-url `{url}` has to begin with http:// or https://"))),
@@ -301,7 +301,7 @@ fn target(args: &TargetArgs, io_threads: Option<u16>) -> Result<TargetPlan, CliE
         base_url,
         mock: args.mock,
         headers: headers(args.header.as_deref().unwrap_or_default())?,
-        session_header: args.session_header.as_deref().map(session_header).transpose()?,
+        session_header: session.map(session_header).transpose()?,
         insecure: args.insecure,
         http2: args.http2,
         request_timeout_s: timeout,

@@ -49,9 +49,6 @@ pub(super) struct TargetArgs {
     /// Headers of every request
     #[arg(long, value_name = "KEY=VALUE", num_args = 0..)]
     pub(super) header: Option<Vec<String>>,
-    /// Send the session of a sample, where it has one, as this header
-    #[arg(long, value_name = "NAME")]
-    pub(super) session_header: Option<String>,
     /// Do not verify TLS certificates
     #[arg(long)]
     pub(super) insecure: bool,
@@ -112,6 +109,9 @@ pub(super) struct DatasetArgs {
     /// First part of request ids [default: bench-<8 hex digits>-]
     #[arg(long, value_name = "PREFIX")]
     pub(super) request_id_prefix: Option<String>,
+    /// Send the session of a sample, where it has one, as this header
+    #[arg(long, value_name = "NAME")]
+    pub(super) session_header: Option<String>,
     /// Folder whose images and sounds a dataset may send, beside that of its own file; may be repeated
     #[arg(long, value_name = "DIR")]
     pub(super) allowed_local_media_path: Vec<PathBuf>,

@@ -139,6 +139,9 @@ impl Dataset for TimedTrace {
             )));
         }
         let layout = config.layout();
+        if layout.hash_ids.is_none() && config.chunk_hash_size.is_some() {
+            return Err(Error::config("has no effect on a trace without hash ids").key("chunk_hash_size"));
+        }
         let block_tokens = usize::try_from(layout.block_tokens)
             .ok()
             .filter(|&tokens| tokens <= MOST_PROMPT_TOKENS as usize)

@@ -231,6 +231,9 @@ fn logs_are_replayed_from_their_first_request_without_those_that_failed() {
     assert_eq!(faster.samples[1].arrival_s, Some(1.0625));
     let prompts: Vec<&Prompt> = run.samples.iter().map(|sample| &sample.turns[0].prompt).collect();
     assert_ne!(prompts[0], prompts[1]);
+    let blocks = json!({"form": "azure", "chunk_hash_size": 16});
+    let error = trace(rows.clone(), blocks, "openai").unwrap_err();
+    assert_eq!(error.config_key.as_deref(), Some("chunk_hash_size"));
     let run = trace(rows[1..2].to_vec(), json!({"form": "azure"}), "openai").unwrap();
     assert!(run.samples.is_empty());
     let backwards = rows.into_iter().rev().collect();

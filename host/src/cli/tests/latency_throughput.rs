@@ -49,6 +49,7 @@ fn latency_takes_its_own_flags_and_those_of_the_target() {
     for (words, reason) in [
         (&["--request-rate", "1"][..], "has no meaning for `vbench latency`"),
         (&["--tokenizer", "x"], "has no meaning"),
+        (&["--session-header", "x"], "has no meaning"),
         (&["--random-input-len", "4"], "has no meaning"),
         (&["--disable-detokenize"], "vLLM's engine"),
         (&["--num-iters", "0"], "0 is not in"),
